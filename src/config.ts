@@ -1,0 +1,277 @@
+/**
+ * The settings: one table, from which come the parser, the help, the line in the start-up log and the README's section.
+ * The only file that reads the environment.
+ */
+import leven from "leven";
+
+/** How a setting is written: `parse` gives undefined for anything that is not `expected`. */
+interface Kind<T> {
+  readonly expected: string;
+  parse(text: string): T | undefined;
+}
+
+interface Setting<T> extends Kind<T> {
+  readonly env: string;
+  /** As one would write it in the environment; `$DATA_DIR` stands for that setting. */
+  readonly default: string;
+  readonly help: string;
+  /** Its value is never shown or logged. */
+  readonly secret?: true;
+}
+
+/** setTimeout's limit: a longer delay fires at once. */
+const longestMs = 2 ** 31 - 1;
+
+const text: Kind<string> = { expected: "text", parse: (value) => value };
+
+const integer = (min: number, max: number): Kind<number> => ({
+  expected: `an integer from ${min} to ${max}`,
+  parse(value) {
+    const number = Number(value);
+    return /^\d+$/.test(value) && number >= min && number <= max ? number : undefined;
+  },
+});
+
+const oneOf = <const T extends string>(...choices: T[]): Kind<T> => ({
+  expected: `one of ${choices.join(", ")}`,
+  parse: (value) => choices.find((choice) => choice === value.toLowerCase()),
+});
+
+const flag: Kind<boolean> = {
+  expected: "true or false",
+  parse(value) {
+    if (/^(true|1|yes|on)$/i.test(value)) return true;
+    return /^(false|0|no|off)$/i.test(value) ? false : undefined;
+  },
+};
+
+const byteUnits = { k: 1e3, m: 1e6, g: 1e9, ki: 2 ** 10, mi: 2 ** 20, gi: 2 ** 30 };
+
+const byteSize: Kind<number> = {
+  expected: "a number of bytes from 1, with a unit or without: 52428800, 200k, 50MB, 1GiB",
+  parse(value) {
+    const [, number, unit] = /^(\d+(?:\.\d+)?) ?([kmg]i?)?b?$/i.exec(value) ?? [];
+    const factor = unit === undefined ? 1 : byteUnits[unit.toLowerCase() as keyof typeof byteUnits];
+    const bytes = Math.round(Number(number) * factor);
+    return Number.isSafeInteger(bytes) && bytes >= 1 ? bytes : undefined;
+  },
+};
+
+const timeUnits = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+const duration = (minMs: number): Kind<number> => ({
+  expected: `a time in seconds or with a unit (250ms, 30s, 90m, 4h), at least ${minMs}ms and at most 596h`,
+  parse(value) {
+    const [, number, unit = "s"] = /^(\d+(?:\.\d+)?) ?(ms|s|m|h)?$/i.exec(value) ?? [];
+    const ms = Math.round(Number(number) * timeUnits[unit.toLowerCase() as keyof typeof timeUnits]);
+    return ms >= minMs && ms <= longestMs ? ms : undefined;
+  },
+});
+
+const baseUrl: Kind<string> = {
+  expected: "an http or https URL",
+  parse: (value) =>
+    /^https?:\/\//i.test(value) && URL.canParse(value) ? value.replace(/\/+$/, "") : undefined,
+};
+
+const list = (
+  expected: string,
+  parseItem: (item: string) => string | undefined,
+): Kind<readonly string[]> => ({
+  expected,
+  parse(value) {
+    if (value === "") return [];
+    const written = value.split(",").map((item) => item.trim());
+    const items = written.filter((item) => item !== "").map(parseItem);
+    // A list of nothing but commas is a mistake: it must not open the server.
+    return items.length > 0 && items.every((item) => item !== undefined) ? items : undefined;
+  },
+});
+
+// What can stand in an Authorization header after "Bearer ".
+const keys = list("keys separated by commas, each of printable ASCII without spaces", (item) =>
+  /^[!-~]+$/.test(item) ? item : undefined,
+);
+
+// Browsers send origins in lower case and without a path; "https://app.example/" would never match.
+const origins = list(
+  "* or origins separated by commas: https://app.example, http://localhost:3000",
+  (item) => {
+    const origin = item.replace(/\/$/, "").toLowerCase();
+    return origin === "*" || /^[a-z][a-z0-9+.-]*:\/\/[^\s/?#@*]+$/.test(origin) ? origin : undefined;
+  },
+);
+
+const gpu: Kind<"auto" | "off" | number> = {
+  expected: "auto, off, or the index of a GPU from 0 to 63",
+  parse: (value) => oneOf("auto", "off").parse(value) ?? integer(0, 63).parse(value),
+};
+
+function setting<T>(env: string, kind: Kind<T>, initial: string, help: string, secret?: true): Setting<T> {
+  return { ...kind, env, default: initial, help, ...(secret ? { secret } : {}) };
+}
+
+const hub = "https://huggingface.co";
+
+const settings = {
+  host: setting("HOST", text, "0.0.0.0", "Address to listen on."),
+  port: setting("PORT", integer(0, 65_535), "8000", "Port to listen on; 0 = any free one."),
+  whisperModel: setting("WHISPER_MODEL", text, "base", "Model: a name or a path."),
+  modelsDir: setting("MODELS_DIR", text, "models", "Folder of the weights."),
+  modelsUrl: setting(
+    "MODELS_URL",
+    baseUrl,
+    `${hub}/ggerganov/whisper.cpp/resolve/main`,
+    "Where missing weights come from.",
+  ),
+  vadModel: setting("VAD_MODEL", text, "silero-v6.2.0", "Voice activity detection: a name, a path, or off."),
+  vadUrl: setting(
+    "VAD_URL",
+    baseUrl,
+    `${hub}/ggml-org/whisper-vad/resolve/main`,
+    "Where its weights come from.",
+  ),
+  apiKeys: setting("API_KEY", keys, "", "Keys that callers may use, separated by commas; none = open.", true),
+  allowedOrigins: setting("ALLOWED_ORIGINS", origins, "*", "Origins of web pages that may call (CORS)."),
+  dataDir: setting("DATA_DIR", text, "data", "Folder of what the server writes."),
+  uploadDir: setting("UPLOAD_DIR", text, "$DATA_DIR/uploads", "Folder of uploads while they are used."),
+  maxFileSize: setting("MAX_FILE_SIZE", byteSize, "52428800", "Largest upload: bytes, or 200k, 50MB, 1GiB."),
+  maxDurationMs: setting("MAX_DURATION", duration(100), "4h", "Longest recording: seconds, or 90m, 4h."),
+  uploadTimeoutMs: setting("UPLOAD_TIMEOUT", duration(1), "30s", "Longest pause within an upload."),
+  slots: setting("SLOTS", integer(0, 1024), "0", "Runs that compute at the same time; 0 = from the cores."),
+  threads: setting("THREADS", integer(0, 1024), "0", "Threads of each of them; 0 = from the cores."),
+  maxRuns: setting(
+    "MAX_RUNS",
+    integer(1, 1024),
+    "8",
+    "Runs admitted at the same time, each with its memory.",
+  ),
+  maxQueue: setting("MAX_QUEUE", integer(0, 100_000), "64", "Requests that may wait; the next ones get 503."),
+  gpu: setting("GPU", gpu, "auto", "auto, off, or the index of a GPU."),
+  shutdownTimeoutMs: setting("SHUTDOWN_TIMEOUT", duration(0), "30s", "Time that running work has to end."),
+  debug: setting("DEBUG", flag, "false", "Log more."),
+  logFormat: setting(
+    "LOG_FORMAT",
+    oneOf("auto", "json", "text"),
+    "auto",
+    "auto = text in a terminal, else json.",
+  ),
+};
+
+type Settings = typeof settings;
+
+/** Every setting with a value. Sizes in bytes, times in milliseconds, paths relative to the working directory. */
+export type Config = {
+  readonly [Key in keyof Settings]: Exclude<ReturnType<Settings[Key]["parse"]>, undefined>;
+};
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+const rows: [string, Setting<unknown>][] = Object.entries(settings);
+const envNames = rows.map(([, row]) => row.env);
+
+/** Settings that cannot be used: the message has one line for each, with what was expected. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+
+  constructor(readonly problems: readonly string[]) {
+    super(["Invalid settings:", ...problems.map((problem) => `  ${problem}`)].join("\n"));
+  }
+}
+
+/**
+ * Reads the settings. An empty value means the default. Names that look like a misspelt setting become warnings.
+ * Throws one ConfigError for all values that are wrong.
+ */
+export function loadConfig(env: Env = Bun.env): { config: Config; warnings: string[] } {
+  const dataDir = env.DATA_DIR?.trim() || settings.dataDir.default;
+  const problems: string[] = [];
+  const config: Record<string, unknown> = {};
+  for (const [key, row] of rows) {
+    const value = env[row.env]?.trim() || row.default.replace("$DATA_DIR", () => dataDir);
+    config[key] = row.parse(value);
+    if (config[key] !== undefined) continue;
+    const received = row.secret
+      ? "something else (not shown)"
+      : JSON.stringify(anonymous(value).slice(0, 100));
+    problems.push(`Expected ${row.expected} for ${row.env} but received ${received}`);
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  return { config: config as Config, warnings: misspelt(env) };
+}
+
+/** A URL without user and password; anything else as it is. */
+const anonymous = (value: string) => value.replace(/^([a-z]+:\/\/)[^/@]*@/i, "$1");
+
+/** One letter in four may be wrong: MAX_FILESIZE is ours, CPU is not GPU. */
+function misspelt(env: Env): string[] {
+  return Object.keys(env).flatMap((name) => {
+    if (env[name] === undefined || envNames.includes(name)) return [];
+    const upper = name.toUpperCase();
+    const [nearest] = envNames
+      .map((known) => ({
+        known,
+        distance: leven(upper, known),
+        allowed: Math.min(3, Math.floor(known.length / 4)),
+      }))
+      .filter(({ distance, allowed }) => distance <= allowed)
+      .sort((a, b) => a.distance - b.distance);
+    return nearest ? [`${name} is not a setting. Did you mean ${nearest.known}?`] : [];
+  });
+}
+
+/** The settings for the log, by environment name: of secrets only how many there are, of URLs no credentials. */
+export function loggableConfig(config: Config): Record<string, unknown> {
+  const shown = (value: unknown, row: Setting<unknown>): unknown => {
+    if (row.secret) return Array.isArray(value) ? value.length : null;
+    return typeof value === "string" ? anonymous(value) : value;
+  };
+  return Object.fromEntries(rows.map(([key, row]) => [row.env, shown(config[key as keyof Config], row)]));
+}
+
+/** The settings for `--help`. */
+export function helpText(): string {
+  const width = Math.max(...envNames.map((name) => name.length));
+  return rows
+    .map(([, row]) => `  ${row.env.padEnd(width)}  ${row.help} (${row.default || "none"})`)
+    .join("\n");
+}
+
+/** The settings for the README. */
+export function markdownTable(): string {
+  const lines = rows.map(
+    ([, row]) => `| \`${row.env}\` | ${row.default ? `\`${row.default}\`` : "none"} | ${row.help} |`,
+  );
+  return ["| Variable | Default | What it does |", "|---|---|---|", ...lines].join("\n");
+}
+
+export interface Plan {
+  /** Runs that compute at the same time. */
+  readonly slots: number;
+  /** Threads of each. */
+  readonly threads: number;
+  /** A sentence for the log when the settings ask for more than the cores give, else null. */
+  readonly warning: string | null;
+}
+
+/**
+ * Shares the cores among runs; 0 = to be chosen. ggml's threads spin while they wait: more of them than cores make every run
+ * many times slower, so only a user who sets both can have that, with a warning. A run gains little beyond eight threads.
+ */
+export function computePlan(cores: number, slots: number, threads: number): Plan {
+  if (slots > 0 && threads > 0) {
+    const warning =
+      slots * threads > cores
+        ? `SLOTS x THREADS is ${slots * threads} but there are ${cores} cores: every run will be much slower.`
+        : null;
+    return { slots, threads, warning };
+  }
+  const cut = (name: string, wanted: number) =>
+    wanted > cores ? `${name} is lowered from ${wanted} to the number of cores, ${cores}.` : null;
+  if (threads > 0) {
+    const fitting = Math.min(threads, cores);
+    return { slots: Math.floor(cores / fitting), threads: fitting, warning: cut("THREADS", threads) };
+  }
+  const fitting = Math.min(slots, cores) || Math.max(1, Math.floor(cores / 8));
+  return { slots: fitting, threads: Math.floor(cores / fitting), warning: cut("SLOTS", slots) };
+}

@@ -1,0 +1,75 @@
+/**
+ * Every error that a caller can see: one class, one catalogue. Clients switch on `code`; status and type come from here.
+ */
+
+type ErrorType = "invalid_request_error" | "rate_limit_error" | "server_error";
+
+interface CatalogueEntry {
+  readonly status: number;
+  readonly type: ErrorType;
+  /** false: `x-should-retry: false` is sent, though the status is one that SDKs retry. */
+  readonly retry?: boolean;
+}
+
+const invalid = (status: number): CatalogueEntry => ({ status, type: "invalid_request_error" });
+
+/** code -> status and type. Wordings are given where an error is thrown: they name the field and what was expected. */
+export const catalogue = {
+  invalid_value: invalid(400),
+  missing_required_parameter: invalid(400),
+  invalid_language_format: invalid(400),
+  invalid_multipart: invalid(400),
+  field_too_large: invalid(400),
+  invalid_file_format: invalid(400),
+  no_audio_track: invalid(400),
+  corrupt_audio: invalid(400),
+  audio_too_short: invalid(400),
+  audio_too_long: invalid(400),
+  invalid_api_key: invalid(401),
+  not_found: invalid(404),
+  model_not_found: invalid(404),
+  method_not_allowed: invalid(405),
+  request_timeout: invalid(408),
+  request_too_large: invalid(413),
+  unsupported_media_type: invalid(415),
+  request_cancelled: invalid(499),
+  rate_limit_exceeded: { status: 429, type: "rate_limit_error" },
+  internal_error: { status: 500, type: "server_error" },
+  server_overloaded: { status: 503, type: "server_error", retry: true },
+  server_shutting_down: { status: 503, type: "server_error", retry: true },
+  model_unavailable: { status: 503, type: "server_error", retry: false },
+} as const satisfies Record<string, CatalogueEntry>;
+
+export type ErrorCode = keyof typeof catalogue;
+
+export interface ErrorDetails {
+  /** The request field that it is about. */
+  readonly param?: string;
+  /** Seconds until a retry makes sense; sent as Retry-After, at most 60. */
+  readonly retryAfterSeconds?: number;
+  readonly cause?: unknown;
+}
+
+/** The one error that callers see. `message` is shown to them: no paths, no keys. */
+export class AppError extends Error {
+  override readonly name = "AppError";
+  readonly code: ErrorCode;
+  readonly param: string | null;
+  readonly retryAfterSeconds: number | null;
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, { cause: details.cause });
+    this.code = code;
+    this.param = details.param ?? null;
+    this.retryAfterSeconds = details.retryAfterSeconds ?? null;
+  }
+
+  get status(): number {
+    return catalogue[this.code].status;
+  }
+
+  /** OpenAI's error object. */
+  toJSON(): { message: string; type: ErrorType; param: string | null; code: ErrorCode } {
+    return { message: this.message, type: catalogue[this.code].type, param: this.param, code: this.code };
+  }
+}

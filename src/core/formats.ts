@@ -1,0 +1,248 @@
+/**
+ * The views of a transcript that OpenAI's API has: bodies and stream events. The only place where its float seconds are
+ * made. Every number that leaves here is finite: clients validate them (the AI SDK rejects a null avg_logprob).
+ */
+import { languageName } from "./languages.ts";
+import type { Options } from "./options.ts";
+import { subtitleWriter, type TextWriter } from "./subtitles.ts";
+import { type Segment, type Transcript, textOf } from "./transcript.ts";
+
+export const responseFormats = ["json", "text", "srt", "verbose_json", "vtt", "diarized_json"] as const;
+export type ResponseFormat = (typeof responseFormats)[number];
+
+/** What a caller wants to see of a transcript. */
+export interface View {
+  readonly responseFormat: ResponseFormat;
+  readonly task: Options["task"];
+  /** The timestamp granularities of verbose_json. */
+  readonly words: boolean;
+  readonly segments: boolean;
+  /** Log-probabilities of the text tokens; json only. */
+  readonly logprobs: boolean;
+  /** Names of diarized_json's speakers by channel; those without one are "A", "B", ... */
+  readonly speakerNames: readonly string[];
+}
+
+export interface Rendered {
+  readonly contentType: string;
+  readonly body: string;
+}
+
+/** The payloads of a streamed view: the objects of the `data:` lines, without `[DONE]`. Fed once, in order of arrival. */
+export interface StreamView {
+  segment(segment: Segment): object[];
+  done(transcript: Transcript): object[];
+}
+
+/** The whole body of a response. Channels that were transcribed apart are sorted into one conversation. */
+export function render(transcript: Transcript, view: View): Rendered {
+  const segments = inOrder(transcript);
+  switch (view.responseFormat) {
+    case "text":
+      return plain(`${textOf(segments)}\n`);
+    case "srt":
+    case "vtt": {
+      const writer = subtitleWriter(view.responseFormat);
+      return plain(segments.map((segment) => writer.write(segment)).join("") + writer.end());
+    }
+    case "json":
+      return json({ text: textOf(segments), ...logprobs(segments, view), ...usage(transcript, view) });
+    case "verbose_json":
+      return json({
+        ...summary(transcript, view),
+        text: textOf(segments),
+        ...(view.segments ? { segments: segments.map(verboseSegment) } : {}),
+        ...(view.words ? { words: segments.flatMap(spokenWords) } : {}),
+        ...usage(transcript, view),
+      });
+    case "diarized_json":
+      return json({
+        ...summary(transcript, view),
+        text: textOf(segments),
+        segments: segments.map((segment, index) => speakerSegment(segment, index, view)),
+        ...usage(transcript, view),
+      });
+  }
+}
+
+/**
+ * The same view while it is made. The deltas alone add up to the `text` of the last object (clients exist that read nothing
+ * else): the plain text, or the whole subtitle file. diarized_json has segments instead of deltas, as at OpenAI.
+ */
+export function streamView(view: View): StreamView {
+  const format = view.responseFormat;
+  const writer = format === "srt" || format === "vtt" ? subtitleWriter(format) : textWriter();
+  let text = "";
+  let count = 0;
+
+  const delta = (piece: string, segments: readonly Segment[]): object[] => {
+    text += piece;
+    if (piece === "" || format === "diarized_json") return [];
+    return [{ type: "transcript.text.delta", delta: piece, ...logprobs(segments, view) }];
+  };
+
+  const timed = (segment: Segment, index: number): object[] => {
+    if (format === "diarized_json") return [speakerSegment(segment, index, view)];
+    if (format !== "verbose_json") return [];
+    const words = view.words ? { words: spokenWords(segment) } : {};
+    return [{ type: "transcript.text.segment", ...verboseSegment(segment, index), ...words }];
+  };
+
+  return {
+    segment(received) {
+      const segment = sane(received);
+      const index = count;
+      count += 1;
+      return [...delta(writer.write(segment), [segment]), ...timed(segment, index)];
+    },
+    done(transcript) {
+      const last = delta(writer.end(), []);
+      const done = {
+        type: "transcript.text.done",
+        ...summary(transcript, view),
+        text: format === "diarized_json" ? textOf(inOrder(transcript)) : text,
+        ...logprobs(transcript.segments, view),
+        ...usage(transcript, view),
+      };
+      return [...last, done];
+    },
+  };
+}
+
+/** The trimmed text: white space is held back until more text follows it. */
+function textWriter(): TextWriter {
+  let started = false;
+  let heldBack = "";
+  return {
+    write(segment) {
+      const text = heldBack + segment.text;
+      const piece = started ? text.trimEnd() : text.trim();
+      if (piece === "") {
+        heldBack = started ? text : "";
+        return "";
+      }
+      started = true;
+      heldBack = text.slice(text.trimEnd().length);
+      return piece;
+    },
+    end: () => "",
+  };
+}
+
+/** The segments as they are shown: by time where channels were transcribed apart, else as they came. */
+function inOrder(transcript: Transcript): Segment[] {
+  const segments = transcript.segments.map(sane);
+  return transcript.channels > 1 ? segments.sort((a, b) => a.startMs - b.startMs) : segments;
+}
+
+const finite = (value: number, fallback: number) => (Number.isFinite(value) ? value : fallback);
+
+/** OpenAI's stand-in for the logarithm of nearly nothing. */
+const lowestLogprob = -9999;
+const finiteLogprob = (value: number) => Math.max(finite(value, lowestLogprob), lowestLogprob);
+
+/** The same stretch with finite times that do not run backwards. */
+function saneTimes(stretch: { startMs: number; endMs: number }): { startMs: number; endMs: number } {
+  const startMs = Math.max(0, finite(stretch.startMs, 0));
+  return { startMs, endMs: Math.max(startMs, finite(stretch.endMs, startMs)) };
+}
+
+/** The same segment with finite numbers only. */
+function sane(segment: Segment): Segment {
+  return {
+    ...segment,
+    ...saneTimes(segment),
+    seek: finite(segment.seek, 0),
+    words: segment.words.map((word) => ({ ...word, ...saneTimes(word) })),
+    avgLogprob: finiteLogprob(segment.avgLogprob),
+    noSpeechProb: finite(segment.noSpeechProb, 0),
+    compressionRatio: finite(segment.compressionRatio, 0),
+    temperature: finite(segment.temperature, 0),
+  };
+}
+
+/** Milliseconds to seconds: three decimals at most, since both division and printing round to the nearest double. */
+const seconds = (ms: number) => Math.round(ms) / 1000;
+
+/** The ten keys, in the order that OpenAI sends them. Ids count within the answer. */
+function verboseSegment(segment: Segment, id: number) {
+  return {
+    id,
+    seek: segment.seek,
+    start: seconds(segment.startMs),
+    end: seconds(segment.endMs),
+    text: segment.text,
+    tokens: segment.tokens.map((token) => token.id),
+    temperature: segment.temperature,
+    avg_logprob: segment.avgLogprob,
+    compression_ratio: segment.compressionRatio,
+    no_speech_prob: segment.noSpeechProb,
+  };
+}
+
+function speakerSegment(segment: Segment, index: number, view: View) {
+  return {
+    type: "transcript.text.segment",
+    id: `seg_${index}`,
+    start: seconds(segment.startMs),
+    end: seconds(segment.endMs),
+    text: segment.text,
+    speaker: view.speakerNames[segment.channel] ?? letters(segment.channel),
+  };
+}
+
+/** A, B, ... Z, AA, AB, ... */
+function letters(index: number): string {
+  const last = String.fromCharCode(65 + (index % 26));
+  return index < 26 ? last : letters(Math.floor(index / 26) - 1) + last;
+}
+
+/** Punctuation at either end of a word. Signs that are spoken (5%, C#, @home, R&D) are none. */
+const outerPunctuation = /^[\p{P}--[%‰#@\&]]+|[\p{P}--[%‰#@\&]]+$/gv;
+
+/** Words as OpenAI spells them here: without white space and without the punctuation around them. */
+function spokenWords(segment: Segment) {
+  return segment.words
+    .map((word) => ({
+      word: word.text.trim().replace(outerPunctuation, ""),
+      start: seconds(word.startMs),
+      end: seconds(word.endMs),
+    }))
+    .filter((word) => word.word !== "");
+}
+
+/** What the two timed JSON views say beside text and segments; nothing in the others. */
+function summary(transcript: Transcript, view: View) {
+  const duration = seconds(Math.max(0, finite(transcript.durationMs, 0)));
+  if (view.responseFormat === "diarized_json") return { task: view.task, duration };
+  if (view.responseFormat !== "verbose_json") return {};
+  // The language is that of the text, not of the speech.
+  const language = view.task === "translate" ? "english" : languageName(transcript.language);
+  return { task: view.task, language, duration };
+}
+
+/** Whole seconds, rounded up. Translations carry none. */
+function usage(transcript: Transcript, view: View) {
+  if (view.task === "translate") return {};
+  const duration = Math.max(0, finite(transcript.durationMs, 0));
+  return { usage: { type: "duration", seconds: Math.ceil(duration / 1000) } };
+}
+
+function logprobs(segments: readonly Segment[], view: View) {
+  if (!view.logprobs || view.responseFormat !== "json") return {};
+  const decoder = new TextDecoder();
+  return {
+    logprobs: segments
+      .flatMap((segment) => segment.tokens)
+      .filter((token) => token.bytes.length > 0)
+      .map((token) => ({
+        token: decoder.decode(token.bytes),
+        logprob: finiteLogprob(token.logprob),
+        bytes: [...token.bytes],
+      })),
+  };
+}
+
+// A client that sees a JSON type parses the body, so everything else must be text/plain; vtt too, as at OpenAI.
+const plain = (body: string): Rendered => ({ contentType: "text/plain; charset=utf-8", body });
+const json = (body: object): Rendered => ({ contentType: "application/json", body: JSON.stringify(body) });
