@@ -1,0 +1,14 @@
+import type { Config } from "../config.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { Logger } from "../log.ts";
+
+/** All that the HTTP layer is made of. The only way in for values of the layers below. */
+export interface Deps {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly engine: Engine;
+  /** Whether voice activity detection has its weights now. */
+  readonly hasVad: () => boolean;
+  /** Of this server. */
+  readonly version: string;
+}

@@ -1,0 +1,110 @@
+/** The trail that a request leaves: its id, on every response and in every log line about it, and its one line in the log. */
+import { AppError } from "../core/errors.ts";
+import type { Logger } from "../log.ts";
+import { errorResponse, toAppError } from "./errors.ts";
+
+const ids = new WeakMap<Request, string>();
+
+/** The id that the client sees as x-request-id. */
+export const requestId = (request: Request): string => ids.get(request) ?? "";
+
+/** The path as sent; `new URL` would refuse some requests that clients can send. */
+export function pathOf(request: Request): string {
+  const path = request.url.replace(/^[a-z]+:\/\/[^/?#]*/i, "").replace(/[?#].*$/s, "");
+  return path === "" ? "/" : path;
+}
+
+/** Headers that scripts in a browser may read. */
+export const exposedHeaders = [
+  "x-request-id",
+  "openai-processing-ms",
+  "retry-after",
+  "retry-after-ms",
+  "x-should-retry",
+];
+
+/** Puts a trail around a handler of requests. The one it returns never throws. */
+export function trail(
+  handle: (request: Request) => Response | Promise<Response>,
+  log: Logger,
+): (request: Request) => Promise<Response> {
+  return async (request) => {
+    const id = `req_${crypto.randomUUID().replaceAll("-", "")}`;
+    ids.set(request, id);
+    const startedAt = performance.now();
+    const elapsedMs = () => Math.round(performance.now() - startedAt);
+    const path = pathOf(request);
+    const write = (status: number, bytes: number) => {
+      const level = path.startsWith("/v1/") ? "info" : "debug";
+      log[level]("request", {
+        requestId: id,
+        method: request.method,
+        path: path.slice(0, 200),
+        status,
+        ms: elapsedMs(),
+        bytes,
+      });
+    };
+
+    let response: Response;
+    try {
+      response = await handle(request);
+    } catch (error) {
+      response = errorResponse(report(error, request, log));
+    }
+    const headers = new Headers(response.headers);
+    headers.set("x-request-id", id);
+    headers.set("access-control-expose-headers", exposedHeaders.join(", "));
+    headers.set("openai-processing-ms", String(elapsedMs()));
+
+    const { status } = response;
+    if (response.body && headers.get("content-type")?.startsWith("text/event-stream")) {
+      return new Response(
+        counted(response.body, (bytes) => write(status, bytes)),
+        { status, headers },
+      );
+    }
+    const body = await response.blob();
+    write(status, body.size);
+    return new Response(request.method === "HEAD" || body.size === 0 ? null : body, { status, headers });
+  };
+}
+
+/**
+ * What a client may know of `error`; the rest goes into the log. When the client has gone, whatever fails fails because of that.
+ */
+export function report(error: unknown, request: Request, log: Logger): AppError {
+  if (request.signal.aborted) {
+    return new AppError("request_cancelled", "The client closed the connection", { cause: error });
+  }
+  const shown = toAppError(error);
+  if (shown.code === "internal_error") {
+    log.error("request failed", { requestId: requestId(request), error: shown.cause ?? shown });
+  }
+  return shown;
+}
+
+/** The same bytes, at the reader's pace; `ended` is called once, with their number. */
+function counted(
+  body: ReadableStream<Uint8Array>,
+  ended: (bytes: number) => void,
+): ReadableStream<Uint8Array> {
+  const reader = body.getReader();
+  let bytes = 0;
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await reader.read();
+      if (done) {
+        controller.close();
+        ended(bytes);
+      } else {
+        bytes += value.length;
+        controller.enqueue(value);
+      }
+    },
+    async cancel(reason) {
+      ended(bytes);
+      await reader.cancel(reason);
+    },
+  });
+}

@@ -1,0 +1,59 @@
+/** What operators ask: is it alive, does it take work, how is it used. */
+import { swagger } from "@elysiajs/swagger";
+import { Elysia } from "elysia";
+import type { Deps } from "../../http/deps.ts";
+import { jsonResponse } from "../../http/openapi.ts";
+
+export const system = ({ engine, version }: Pick<Deps, "engine" | "version">) =>
+  new Elysia({ name: "system" })
+    .get("/", () => ({ name: "whisper-api", version, docs: "/docs" }), { detail: { hide: true } })
+    // Never the bare text OK: wyoming_openai would take us for another server.
+    .get(
+      "/health",
+      () => ({ status: "ok", version, model: engine.model.id, warning: engine.model.warning }),
+      {
+        detail: {
+          tags: ["System"],
+          summary: "Liveness, and what the loaded model cannot do",
+          responses: { 200: jsonResponse("The process runs") },
+        },
+      },
+    )
+    .get(
+      "/ready",
+      ({ set }) => {
+        const { running, queued, maxRunning, maxQueued } = engine.status();
+        const ready = running < maxRunning || queued < maxQueued;
+        set.status = ready ? 200 : 503;
+        return {
+          status: ready ? "ready" : "overloaded",
+          running,
+          queued,
+          max_running: maxRunning,
+          max_queued: maxQueued,
+        };
+      },
+      {
+        detail: {
+          tags: ["System"],
+          summary: "Whether another request would be taken",
+          responses: { 200: jsonResponse("Yes"), 503: jsonResponse("Not now: the queue is full") },
+        },
+      },
+    )
+    .use(
+      swagger({
+        path: "/docs",
+        scalarVersion: "1.72.1",
+        documentation: {
+          info: {
+            title: "Whisper API",
+            version,
+            description: "OpenAI-compatible speech to text, self-hosted.",
+          },
+          tags: [{ name: "Audio" }, { name: "Models" }, { name: "System" }],
+          components: { securitySchemes: { key: { type: "http", scheme: "bearer" } } },
+          security: [{ key: [] }],
+        },
+      }),
+    );

@@ -1,0 +1,95 @@
+/** POST /v1/audio/transcriptions and /v1/audio/translations. */
+import { Elysia } from "elysia";
+import { render, streamView, type View } from "../../core/formats.ts";
+import type { Options } from "../../core/options.ts";
+import { collect, type TranscriptEvent } from "../../core/transcript.ts";
+import type { Deps } from "../../http/deps.ts";
+import { wireName } from "../../http/form.ts";
+import { eventStream } from "../../http/sse.ts";
+import { report, requestId } from "../../http/trail.ts";
+import { receiveUpload } from "../../http/upload.ts";
+import { transcribe } from "../../transcribe.ts";
+import { transcriptionDocs, translationDocs } from "./docs.ts";
+import { readRequest } from "./request.ts";
+import { transcriptionFields } from "./schema.ts";
+
+/** The part of Bun's server that is needed here; app.handle() has none. */
+type Timeouts = { timeout(request: Request, seconds: number): void } | null;
+
+const wantedFields = new Set(Object.keys(transcriptionFields).map(wireName));
+
+export const transcriptions = (deps: Deps) =>
+  new Elysia({ name: "transcriptions", prefix: "/v1/audio" })
+    .post("/transcriptions", ({ request, server }) => answer(deps, "transcribe", request, server), {
+      parse: "none",
+      detail: transcriptionDocs,
+    })
+    .post("/translations", ({ request, server }) => answer(deps, "translate", request, server), {
+      parse: "none",
+      detail: translationDocs,
+    });
+
+/** How long a client may leave an answer unread, or go on with a body that was refused. */
+const idleSeconds = 120;
+
+async function answer(
+  deps: Deps,
+  task: Options["task"],
+  request: Request,
+  server: Timeouts,
+): Promise<Response> {
+  // Bun would cut a connection that is quiet for a while: the upload watches its own pace, and a run may take minutes.
+  server?.timeout(request, 0);
+  const limitIdleness = () => server?.timeout(request, idleSeconds);
+  const abandoned = new AbortController();
+  const signal = AbortSignal.any([request.signal, abandoned.signal]);
+  try {
+    const { events, view, stream } = await start(deps, task, request, signal);
+    if (stream) {
+      return eventStream({
+        events: payloads(events, view),
+        failed: (error) => ({ error: report(error, request, deps.log) }),
+        abandoned: () => abandoned.abort(),
+        pulled: limitIdleness,
+      });
+    }
+    const { contentType, body } = render(await collect(events), view);
+    return new Response(body, { headers: { "content-type": contentType } });
+  } finally {
+    limitIdleness();
+  }
+}
+
+/** Resolves when the run has begun. The file is gone by then: the engine has decoded it. */
+async function start(deps: Deps, task: Options["task"], request: Request, signal: AbortSignal) {
+  const { config, engine } = deps;
+  const limits = {
+    directory: config.uploadDir,
+    maxFileBytes: config.maxFileSize,
+    stallTimeoutMs: config.uploadTimeoutMs,
+  };
+  await using upload = await receiveUpload(request, limits, (field) => wantedFields.has(field));
+  const { options, view, stream } = readRequest(task, upload.fields, engine.model, deps.hasVad());
+  const events = await transcribe(deps, {
+    file: upload.file,
+    options,
+    priority: "request",
+    signal,
+    requestId: requestId(request),
+  });
+  return { events, view, stream };
+}
+
+async function* payloads(events: AsyncIterable<TranscriptEvent>, view: View): AsyncGenerator<object> {
+  const stream = streamView(view);
+  const seen: TranscriptEvent[] = [];
+  for await (const event of events) {
+    if (event.type !== "progress") seen.push(event);
+    if (event.type === "segment") yield* stream.segment(event.segment);
+  }
+  yield* stream.done(await collect(replay(seen)));
+}
+
+async function* replay(events: readonly TranscriptEvent[]) {
+  yield* events;
+}

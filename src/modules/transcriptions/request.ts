@@ -1,0 +1,128 @@
+/** From form fields to what is to be done: complete options, and how the answer is to look. */
+import { AppError } from "../../core/errors.ts";
+import type { View } from "../../core/formats.ts";
+import { parseLanguage } from "../../core/languages.ts";
+import { defaultOptions, type Options } from "../../core/options.ts";
+import type { ModelInfo } from "../../engine/engine.ts";
+import { type FieldTexts, type FieldValues, invalid, readForm } from "../../http/form.ts";
+import { requireModel } from "../../http/model-names.ts";
+import { quote } from "../../http/quote.ts";
+import { readChunking } from "./chunking.ts";
+import { transcriptionFields, translationFields } from "./schema.ts";
+
+export interface TranscriptionForm {
+  readonly options: Options;
+  readonly view: View;
+  readonly stream: boolean;
+}
+
+type Given = FieldValues<typeof transcriptionFields>;
+
+/** Throws an AppError that names the field. `hasVad`: whether voice activity detection has its weights. */
+export function readRequest(
+  task: Options["task"],
+  texts: FieldTexts,
+  model: ModelInfo,
+  hasVad: boolean,
+): TranscriptionForm {
+  const given: Given = readForm(task === "translate" ? translationFields : transcriptionFields, texts);
+  const {
+    model: name = "",
+    prompt = "",
+    stream = false,
+    responseFormat = "json",
+    timestampGranularities: granularities = [],
+    include = [],
+    keywords = [],
+    knownSpeakerNames: speakerNames = [],
+    language,
+    languages,
+    chunkingStrategy,
+    vad,
+    vadFilter,
+    ...decoding
+  } = given;
+  if (name !== "") requireModel(model, name);
+  if (task === "translate" && !model.multilingual) {
+    throw invalid("model", "a multilingual model", `${quote(model.id)}, which only knows English`);
+  }
+  const words = granularities.includes("word");
+  if (words && responseFormat !== "verbose_json") {
+    throw invalid(
+      "timestamp_granularities",
+      "word only with response_format verbose_json",
+      quote(responseFormat),
+    );
+  }
+  return {
+    options: {
+      ...defaultOptions,
+      ...readVad(vad ?? vadFilter, texts, hasVad),
+      ...decoding,
+      task,
+      language: readLanguage(language, languages, model),
+      prompt: withKeywords(prompt, keywords),
+      wordTimes: words,
+      splitChannels: responseFormat === "diarized_json",
+    },
+    view: {
+      responseFormat,
+      task,
+      words,
+      segments: granularities.length === 0 || granularities.includes("segment"),
+      logprobs: include.includes("logprobs"),
+      speakerNames,
+    },
+    stream,
+  };
+}
+
+function readLanguage(language: Given["language"], languages: Given["languages"], model: ModelInfo): string {
+  if (language && languages) throw invalid("languages", "either language or languages", "both");
+  const codes = (languages ?? []).map((text) => parseCode("languages", text, model));
+  if (language && language !== "auto") return parseCode("language", language, model);
+  const [only] = codes.length === 1 ? codes : [];
+  return only ?? (model.multilingual ? "auto" : "en");
+}
+
+function parseCode(field: string, text: string, model: ModelInfo): string {
+  const code = parseLanguage(text);
+  if (code === null) {
+    throw new AppError(
+      "invalid_language_format",
+      `Expected an ISO 639-1 code for ${field} but received ${quote(text)}`,
+      {
+        param: field,
+      },
+    );
+  }
+  if (!model.languages.includes(code)) {
+    throw invalid(
+      field,
+      model.multilingual ? "a language that the model knows" : "en, all that the model knows,",
+      quote(text),
+    );
+  }
+  return code;
+}
+
+function withKeywords(prompt: string, keywords: readonly string[]): string {
+  const unfit = keywords.find((keyword) => /[<>\r\n]/.test(keyword));
+  if (unfit !== undefined) throw invalid("keywords", "one line without < and >", quote(unfit));
+  return [prompt, keywords.join(", ")].filter((text) => text !== "").join(" ");
+}
+
+/** What `vad` and chunking_strategy say together. Throws model_unavailable when it is asked for and cannot be had. */
+function readVad(wanted: boolean | undefined, texts: FieldTexts, hasVad: boolean): Partial<Options> {
+  const chunking = readChunking(texts);
+  const settings = chunking === "auto" ? {} : (chunking ?? {});
+  const vad = wanted ?? (chunking === "auto" ? hasVad : chunking !== null);
+  if (vad && !hasVad) {
+    throw new AppError(
+      "model_unavailable",
+      "Voice activity detection is not available on this server: its weights are not installed",
+      { param: wanted === undefined ? "chunking_strategy" : "vad" },
+    );
+  }
+  return { ...settings, vad };
+}

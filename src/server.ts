@@ -1,0 +1,55 @@
+/** The HTTP application: a value made from its dependencies. It does not listen and reads no environment. */
+import { cors } from "@elysiajs/cors";
+import { Elysia } from "elysia";
+import type { Deps } from "./http/deps.ts";
+import { errorResponse, unrouted } from "./http/errors.ts";
+import { createGuard } from "./http/guard.ts";
+import { exposedHeaders, pathOf, report, trail } from "./http/trail.ts";
+import { models } from "./modules/models/index.ts";
+import { system } from "./modules/system/index.ts";
+import { transcriptions } from "./modules/transcriptions/index.ts";
+
+type Handler = (request: Request) => Response | Promise<Response>;
+
+/** `listen({ port, hostname })` on the result serves it. */
+export function createServer(deps: Deps) {
+  const { config, log } = deps;
+  const guard = createGuard(config.apiKeys);
+  const app = new Elysia({
+    // One way through the app, whether by a socket or by app.handle().
+    systemRouter: false,
+    nativeStaticResponse: false,
+    serve: {
+      development: false,
+      // Else a second server would share a port that is taken, silently.
+      reusePort: false,
+      // The upload has its own limit, and its own answer.
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+    },
+  });
+  return (
+    app
+      // Elysia's type of a wrapper says less than what it passes.
+      .wrap((handle) => trail(handle as unknown as Handler, log))
+      .use(
+        cors({
+          origin: [...config.allowedOrigins],
+          methods: ["GET", "POST", "DELETE"],
+          exposeHeaders: exposedHeaders,
+          credentials: false,
+          maxAge: 3600,
+        }),
+      )
+      .onRequest(({ request }) => {
+        if (/^\/+v1(\/|$)/i.test(pathOf(request))) guard(request.headers.get("authorization"));
+      })
+      // Before the modules: Elysia applies it only to what is registered later.
+      .onError(({ request, error, code }) => {
+        if (code === "NOT_FOUND") return unrouted(request, pathOf(request), app.routes);
+        return errorResponse(report(error, request, log));
+      })
+      .use(transcriptions(deps))
+      .use(models(deps))
+      .use(system(deps))
+  );
+}

@@ -1,0 +1,26 @@
+/** The verb. Every way in (HTTP, later tasks and sessions) transcribes through here. Knows nothing of HTTP. */
+import type { Options, Priority } from "./core/options.ts";
+import type { TranscriptEvent } from "./core/transcript.ts";
+import type { Engine } from "./engine/engine.ts";
+
+export interface TranscriptionRequest {
+  readonly file: { readonly path: string; readonly sha256: string };
+  readonly options: Options;
+  readonly priority: Priority;
+  /** Cancels it, queued or running. */
+  readonly signal: AbortSignal;
+  /** For the log. */
+  readonly requestId: string;
+}
+
+/**
+ * Resolves when the run has begun; from then on the file is not needed. Every refusal rejects before that with an AppError.
+ * The iterable is read once; leaving it early cancels the run.
+ */
+export function transcribe(
+  deps: { readonly engine: Engine },
+  request: TranscriptionRequest,
+): Promise<AsyncIterable<TranscriptEvent>> {
+  const { file, options, priority, signal, requestId } = request;
+  return deps.engine.transcribe({ path: file.path, options, priority, signal, requestId });
+}

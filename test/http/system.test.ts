@@ -1,0 +1,115 @@
+import { expect, test } from "bun:test";
+import { catalogue } from "../../src/core/errors.ts";
+import { defaultOptions } from "../../src/core/options.ts";
+import { FakeEngine, testModel } from "../helpers/engine.ts";
+import { jsonOf, testServer } from "../helpers/server.ts";
+
+interface Description {
+  paths: Record<
+    string,
+    Record<
+      string,
+      { summary?: string; responses: Record<string, { description: string }>; requestBody?: Body }
+    >
+  >;
+}
+interface Body {
+  content: Record<
+    string,
+    { schema: { required: string[]; properties: Record<string, { description?: string; format?: string }> } }
+  >;
+}
+
+test("health says which model runs and what it cannot do, and is not the text that bridges mistake", async () => {
+  const warning = "This is the small demo model.";
+  await using server = await testServer({ engine: new FakeEngine({ ...testModel, warning }) });
+  const response = await server.fetch("/health");
+  expect(response.status).toBe(200);
+  expect(await response.json()).toEqual({ status: "ok", version: "1.2.3", model: "test-model", warning });
+});
+
+test("ready turns to 503 when the next request would be refused", async () => {
+  for (const [running, queued, status] of [
+    [0, 0, 200],
+    [1, 0, 200],
+    [1, 1, 200],
+    [1, 2, 503],
+  ] as const) {
+    const engine = new FakeEngine(testModel, [], { running, queued, maxRunning: 1, maxQueued: 2 });
+    await using server = await testServer({ engine });
+    const response = await server.fetch("/ready");
+    expect(response.status).toBe(status);
+    expect(await response.json()).toEqual({
+      status: status === 200 ? "ready" : "overloaded",
+      running,
+      queued,
+      max_running: 1,
+      max_queued: 2,
+    });
+  }
+});
+
+test("the root points to the documentation", async () => {
+  await using server = await testServer();
+  const { docs } = await jsonOf<{ docs: string }>(await server.fetch("/"));
+  const page = await server.fetch(docs);
+  expect(page.headers.get("content-type")).toStartWith("text/html");
+  expect(await page.text()).toContain("Whisper API");
+});
+
+test("the description has every route with its errors, and nothing else", async () => {
+  await using server = await testServer();
+  const { paths } = await jsonOf<Description>(await server.fetch("/docs/json"));
+  const described = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => `${method} ${path}`),
+  );
+  expect(described.sort()).toEqual([
+    "get /health",
+    "get /ready",
+    "get /v1/models",
+    "get /v1/models/{id}",
+    "post /v1/audio/transcriptions",
+    "post /v1/audio/translations",
+  ]);
+  for (const methods of Object.values(paths))
+    for (const { summary } of Object.values(methods)) expect(summary).toBeString();
+  const codes = Object.values(paths["/v1/audio/transcriptions"]?.post?.responses ?? {})
+    .flatMap(({ description }) => description.split(", "))
+    .filter((code) => code in catalogue);
+  expect(codes).toEqual(
+    expect.arrayContaining(["corrupt_audio", "request_too_large", "server_overloaded", "internal_error"]),
+  );
+});
+
+test("the description has every field of a transcription, each explained", async () => {
+  await using server = await testServer();
+  const { paths } = await jsonOf<Description>(await server.fetch("/docs/json"));
+  const schema = paths["/v1/audio/transcriptions"]?.post?.requestBody?.content["multipart/form-data"]?.schema;
+  expect(schema?.required).toEqual(["file"]);
+  expect(schema?.properties.file?.format).toBe("binary");
+  const names = Object.keys(schema?.properties ?? {});
+  expect(names).toEqual(
+    expect.arrayContaining([
+      "file",
+      "model",
+      "language",
+      "languages[]",
+      "keywords[]",
+      "prompt",
+      "response_format",
+      "temperature",
+      "timestamp_granularities[]",
+      "include[]",
+      "stream",
+      "chunking_strategy",
+      "known_speaker_names[]",
+      "known_speaker_references[]",
+    ]),
+  );
+  for (const { description } of Object.values(schema?.properties ?? {})) expect(description).toBeString();
+  const notFields = ["task", "word_times", "split_channels"];
+  const options = Object.keys(defaultOptions).map((key) =>
+    key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+  );
+  expect(options.filter((name) => !names.includes(name)).sort()).toEqual(notFields.sort());
+});
