@@ -1,0 +1,71 @@
+#include <napi.h>
+
+#include <whisper.h>
+#include "audio/audio.h"
+#include "node/js.h"
+#include "node/log_js.h"
+#include "node/model.h"
+#include "node/pcm.h"
+#include "whisper/gate.h"
+#include "whisper/ggml_log.h"
+#include "whisper/openmp.h"
+
+// The addon's exports: `Native` of src/native.ts.
+
+namespace {
+
+const char* type_of(ggml_backend_dev_t device) {
+  switch (ggml_backend_dev_type(device)) {
+    case GGML_BACKEND_DEVICE_TYPE_CPU:
+      return "cpu";
+    case GGML_BACKEND_DEVICE_TYPE_ACCEL:
+      return "accelerator";
+    default:
+      return "gpu";
+  }
+}
+
+Napi::Value info(const Napi::CallbackInfo& call) {
+  const Napi::Env env = call.Env();
+  Napi::Array devices = Napi::Array::New(env);
+  for (uint32_t i = 0; i < ggml_backend_dev_count(); ++i) {
+    ggml_backend_dev_t device = ggml_backend_dev_get(i);
+    size_t free_bytes = 0;
+    size_t total_bytes = 0;
+    ggml_backend_dev_memory(device, &free_bytes, &total_bytes);
+    Napi::Object entry = Napi::Object::New(env);
+    entry.Set("name", ggml_backend_dev_name(device));
+    entry.Set("description", ggml_backend_dev_description(device));
+    entry.Set("type", type_of(device));
+    entry.Set("memoryBytes", static_cast<double>(total_bytes));
+    devices.Set(i, entry);
+  }
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("version", whisper_version());
+  result.Set("system", whisper_print_system_info());
+  const std::string ffmpeg = ffmpeg_version();
+  result.Set("ffmpeg", ffmpeg.empty() ? env.Null() : Napi::String::New(env, ffmpeg));
+  result.Set("devices", devices);
+  return result;
+}
+
+void set_slots(const Napi::CallbackInfo& call) {
+  compute_gate().set_slots(static_cast<int>(js::integer(call[0], "slots", 1, 512)));
+}
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  Backgrounds::of(env);
+  forward_ggml_log();
+  throttle_openmp_spinning();
+  exports.Set("info", Napi::Function::New(env, info, "info"));
+  exports.Set("setLog", Napi::Function::New(env, set_log, "setLog"));
+  exports.Set("setSlots", Napi::Function::New(env, set_slots, "setSlots"));
+  exports.Set("decode", Napi::Function::New(env, decode, "decode"));
+  exports.Set("pcm", Napi::Function::New(env, pcm_from_samples, "pcm"));
+  exports.Set("loadModel", Napi::Function::New(env, load_model, "loadModel"));
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(whisper, init)

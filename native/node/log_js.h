@@ -1,0 +1,6 @@
+#pragma once
+
+#include <napi.h>
+
+/** setLog() of src/native.ts. */
+void set_log(const Napi::CallbackInfo& info);

@@ -1,0 +1,95 @@
+#include "node/model.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "node/js.h"
+#include "node/run.h"
+#include "whisper/weights.h"
+
+namespace {
+
+/** A model as JavaScript holds it: the weights until it is closed, and who waits for the last run. JS thread
+ * only. */
+struct Handle {
+  std::shared_ptr<Weights> weights;
+  int runs = 0;
+  std::vector<Napi::Promise::Deferred> closing;
+
+  void settle(Napi::Env env) {
+    if (runs > 0) return;
+    for (const auto& deferred : std::exchange(closing, {})) deferred.Resolve(env.Undefined());
+  }
+};
+
+Napi::Value run(const std::shared_ptr<Handle>& handle, const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!handle->weights) throw js::error(env, "closed", "The model is closed");
+  const Samples samples = samples_of(info[0], "pcm");
+  RunOptions options = run_options(info[1]);
+  const Napi::Function on_event = js::function(info[2], "onEvent");
+  const auto& languages = handle->weights->languages();
+  if (options.language != "auto" &&
+      std::find(languages.begin(), languages.end(), options.language) == languages.end()) {
+    throw js::expected("\"auto\" or a language of the model", "language",
+                       info[1].As<Napi::Object>()["language"]);
+  }
+  if (options.translate && !handle->weights->multilingual()) {
+    throw js::expected("\"transcribe\", all that an English-only model does,", "task",
+                       info[1].As<Napi::Object>()["task"]);
+  }
+  const Napi::Value started =
+      start_run(env, handle->weights, samples, std::move(options), on_event, [handle](Napi::Env on) {
+        --handle->runs;
+        handle->settle(on);
+      });
+  ++handle->runs;
+  return started;
+}
+
+Napi::Value close(const std::shared_ptr<Handle>& handle, const Napi::CallbackInfo& info) {
+  const auto deferred = Napi::Promise::Deferred::New(info.Env());
+  handle->weights.reset();
+  handle->closing.push_back(deferred);
+  handle->settle(info.Env());
+  return deferred.Promise();
+}
+
+Napi::Value make_model(Napi::Env env, const std::shared_ptr<Weights>& weights) {
+  const auto handle = std::make_shared<Handle>(Handle{weights, 0, {}});
+  const auto& codes = weights->languages();
+  Napi::Array languages = Napi::Array::New(env, codes.size());
+  for (uint32_t i = 0; i < codes.size(); ++i) languages.Set(i, codes[i]);
+  Napi::Object model = Napi::Object::New(env);
+  model.Set("type", weights->type());
+  model.Set("multilingual", weights->multilingual());
+  model.Set("precision", weights->precision());
+  model.Set("bytes", static_cast<double>(weights->bytes()));
+  model.Set("bytesPerRun", static_cast<double>(weights->bytes_per_run()));
+  model.Set("languages", languages);
+  model.Set("run",
+            Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) { return run(handle, info); }));
+  model.Set("close", Napi::Function::New(
+                         env, [handle](const Napi::CallbackInfo& info) { return close(handle, info); }));
+  model.Freeze();
+  return model;
+}
+
+}  // namespace
+
+Napi::Value load_model(const Napi::CallbackInfo& info) {
+  const std::string path = js::string(info[0], "path");
+  const Napi::Object options = js::object(info[1], "options");
+  const auto gpu = static_cast<int>(js::integer(options["gpu"], "gpu", -1, 255));
+  const bool flash_attention = js::boolean(options["flashAttention"], "flashAttention");
+  return js::job(
+      info.Env(),
+      [path, gpu, flash_attention](const std::atomic<bool>& cancelled) {
+        auto weights = Weights::load(path, gpu, flash_attention);
+        if (cancelled) throw Error("cancelled", "Loading was cancelled");
+        return [weights](Napi::Env env) { return make_model(env, weights); };
+      },
+      info[0]);
+}

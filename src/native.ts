@@ -1,0 +1,151 @@
+/**
+ * The whole boundary to C++ (native/): this file describes it, loads it, and is the only one that may import it.
+ * Rules: values are complete and valid when they cross (TypeScript fills every default); C++ never calls into
+ * JavaScript but through `onEvent` and `setLog`, on the JS thread; samples never become JavaScript values.
+ * Wrong types and ranges throw TypeError/RangeError at the call: "Expected X for name but received Y of type Z".
+ */
+import type { Options, Priority } from "./core/options.ts";
+import type { Segment } from "./core/transcript.ts";
+
+/** Codes of errors that cross the boundary, on `NativeError.code`. */
+export type NativeErrorCode =
+  /** Not audio, or a container or codec that this build cannot read. */
+  | "unsupported_format"
+  /** A readable container without an audio stream. */
+  | "no_audio"
+  /** Audio that breaks off before the end that its header declares, or whose packets cannot be decoded. */
+  | "corrupt_audio"
+  /** Longer than `maxDurationMs`. */
+  | "audio_too_long"
+  /** Shorter than 100 ms, the shortest that whisper.cpp takes. */
+  | "audio_too_short"
+  /** The file cannot be opened or read. */
+  | "io"
+  /** Not a model file, a truncated one, or one of another kind. */
+  | "bad_model"
+  | "out_of_memory"
+  /** `cancel()` was called, or the environment is being torn down. */
+  | "cancelled"
+  /** The model or the Pcm was closed before. */
+  | "closed"
+  | "internal";
+
+/** An Error made in C++. */
+export interface NativeError extends Error {
+  readonly code: NativeErrorCode;
+}
+
+/** 16 kHz float samples held in C++, one row per channel. Immutable; freed by the collector or by `close()`. */
+export interface Pcm {
+  readonly channels: number;
+  /** Per channel. */
+  readonly samples: number;
+  readonly durationMs: number;
+  /** What was found in the file, for logs: e.g. "mp3", "pcm_s16le". */
+  readonly format: string;
+  /** One channel as a Pcm of its own; shares the samples. */
+  channel(index: number): Pcm;
+  /** Frees the samples when no run uses them any more. Idempotent. */
+  close(): void;
+}
+
+export interface DecodeOptions {
+  /** true: keep up to `maxChannels` apart (identical channels are one); false: mix down to one. */
+  readonly splitChannels: boolean;
+  readonly maxChannels: number;
+  /** Enforced while decoding: a bomb never fills the memory. */
+  readonly maxDurationMs: number;
+}
+
+/** Work on a thread of its own. `cancel()` is idempotent and may come at any time; `result` then rejects with `cancelled`. */
+export interface Job<T> {
+  readonly result: Promise<T>;
+  cancel(): void;
+}
+
+export interface ModelOptions {
+  /** Index of the GPU, or -1: CPU only. Ignored when the build has no GPU backend. */
+  readonly gpu: number;
+  readonly flashAttention: boolean;
+}
+
+/** Weights, read-only, shared by any number of runs. */
+export interface Model {
+  /** "tiny", "base", ... as whisper.cpp names the shape, e.g. "base". */
+  readonly type: string;
+  readonly multilingual: boolean;
+  /** e.g. "f16", "q8_0". */
+  readonly precision: string;
+  /** Size of the weights' file. */
+  readonly bytes: number;
+  /** About what one run allocates beside the weights. */
+  readonly bytesPerRun: number;
+  /** Codes of the languages that it knows; ["en"] for English-only models. */
+  readonly languages: readonly string[];
+  /** Starts a run on a thread of its own, with a state of its own. `onEvent` is called on the JS thread, in order. */
+  run(pcm: Pcm, options: RunOptions, onEvent: (event: RunEvent) => void): Run;
+  /** Resolves when the last run has ended and the weights are freed. Runs can no longer be started. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** One execution. It keeps its Model and Pcm alive. */
+export interface Run {
+  /** Asks the run to stop; it ends with the error `cancelled`, at the latest after the current window. Idempotent. */
+  cancel(): void;
+}
+
+/** Options of one run: complete and flat. `splitChannels` is not among them: a run has one channel. */
+export interface RunOptions extends Omit<Options, "splitChannels"> {
+  readonly priority: Priority;
+  /** Threads of this run while it holds its slot. */
+  readonly threads: number;
+  /** Path of Silero weights in whisper.cpp's format; "" when `vad` is false. */
+  readonly vadModel: string;
+}
+
+/** Any number of `segment` and `progress`, then exactly one `done` or `error`. */
+export type RunEvent =
+  | { readonly type: "segment"; readonly segment: Omit<Segment, "channel"> }
+  /** A window is finished: audio behind it, of the whole (in the recording's timeline, offset included). */
+  | { readonly type: "progress"; readonly doneMs: number; readonly totalMs: number }
+  | { readonly type: "done"; readonly language: string; readonly computeMs: number; readonly waitMs: number }
+  | { readonly type: "error"; readonly code: NativeErrorCode; readonly message: string };
+
+export type LogLevel = "debug" | "info" | "warn" | "error";
+
+export interface Device {
+  readonly name: string;
+  readonly description: string;
+  readonly type: "cpu" | "gpu" | "accelerator";
+  readonly memoryBytes: number;
+}
+
+export interface Info {
+  /** of whisper.cpp */
+  readonly version: string;
+  /** whisper.cpp's line on CPU features and backends. */
+  readonly system: string;
+  /** libavformat's version, or null: built-in decoders only. */
+  readonly ffmpeg: string | null;
+  readonly devices: readonly Device[];
+}
+
+export interface Native {
+  info(): Info;
+  /** Lines of whisper.cpp, ggml and libav. null: drop them. Any thread may log; lines are dropped when JS cannot follow. */
+  setLog(sink: ((level: LogLevel, line: string) => void) | null): void;
+  /**
+   * How many runs of this process compute at the same time (at least 1). The others wait at the start of their next
+   * 30-second window, by priority, then by least audio served so far.
+   */
+  setSlots(slots: number): void;
+  /** Decodes a file or bytes (not to be changed meanwhile) to 16 kHz, on a thread of its own. */
+  decode(source: string | Uint8Array, options: DecodeOptions): Job<Pcm>;
+  /** Samples of one channel at 16 kHz, -1..1; copied. For tests and live audio. */
+  pcm(samples: Float32Array): Pcm;
+  /** Reads weights on a thread of its own. */
+  loadModel(path: string, options: ModelOptions): Job<Model>;
+}
+
+// A literal require, so that `bun build --compile` embeds the file.
+export const native: Native = require("../build/Release/whisper.node");

@@ -1,0 +1,347 @@
+/** Misuse: every call with wrong, missing and foreign arguments says what was expected and what it got. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { type Model, native, type Pcm } from "../../src/native.ts";
+import { decodeFixture, decodeOptions, openModel, runOptions, start } from "./harness.ts";
+
+let model: Model;
+let pcm: Pcm;
+
+beforeAll(async () => {
+  native.setSlots(1);
+  model = await openModel();
+  pcm = await decodeFixture("en-digits.wav");
+});
+afterAll(() => model.close());
+
+/** The type system refuses all of this; callers of JavaScript are not held to it. */
+type Loose = (...given: unknown[]) => unknown;
+const loose = (call: unknown) => call as Loose;
+
+/** Fails unless `call` throws this class with exactly this sentence. */
+function throws(call: () => unknown, type: typeof TypeError | typeof RangeError, message: string): void {
+  let thrown: unknown;
+  try {
+    call();
+  } catch (error) {
+    thrown = error;
+  }
+  expect(thrown).toBeInstanceOf(type);
+  expect(thrown).toHaveProperty("message", message);
+}
+
+const received = (value: unknown): string => {
+  if (value === null) return "null of type null";
+  if (typeof value === "object" || typeof value === "function") return `one of type ${typeof value}`;
+  return `${typeof value === "string" ? JSON.stringify(value) : value} of type ${typeof value}`;
+};
+
+describe("setSlots()", () => {
+  test.each([[undefined], [null], ["1"], [{}], [true], [1n]])("refuses %p as a number", (value) => {
+    throws(
+      () => loose(native.setSlots)(value),
+      TypeError,
+      `Expected a number from 1 to 512 for slots but received ${received(value)}`,
+    );
+  });
+
+  test.each([[0], [-1], [513], [Number.NaN], [Number.POSITIVE_INFINITY], [1e300]])(
+    "refuses %p as out of range",
+    (value) => {
+      throws(
+        () => native.setSlots(value),
+        RangeError,
+        `Expected a number from 1 to 512 for slots but received ${value === 1e300 ? "1e+300" : value} of type number`,
+      );
+    },
+  );
+
+  test("refuses a fraction", () => {
+    throws(
+      () => native.setSlots(1.5),
+      RangeError,
+      "Expected an integer for slots but received 1.5 of type number",
+    );
+  });
+});
+
+describe("setLog()", () => {
+  test.each([[undefined], [1], ["stderr"], [{}]])("refuses %p", (value) => {
+    throws(
+      () => loose(native.setLog)(value),
+      TypeError,
+      `Expected a function for sink but received ${received(value)}`,
+    );
+  });
+});
+
+describe("pcm()", () => {
+  test.each([
+    [undefined],
+    [null],
+    [[0, 1]],
+    [new ArrayBuffer(8)],
+    [new Float64Array(8)],
+    [new Int16Array(8)],
+  ])("refuses %p", (value) => {
+    throws(
+      () => loose(native.pcm)(value),
+      TypeError,
+      `Expected a Float32Array for samples but received ${received(value)}`,
+    );
+  });
+
+  test("takes no samples at all, which then are too few to run", async () => {
+    const empty = native.pcm(new Float32Array());
+    expect(empty).toMatchObject({ samples: 0, durationMs: 0, channels: 1 });
+    const events = await start(model, empty).ended;
+    expect(["done", "error"]).toContain(events.at(-1)?.type ?? "");
+  });
+
+  test("takes samples that are no numbers, as silence", async () => {
+    const broken = native.pcm(new Float32Array(16_000).fill(Number.NaN));
+    const events = await start(model, broken).ended;
+    expect(events.at(-1)).toMatchObject({ type: "done" });
+    const loud = native.pcm(new Float32Array(16_000).fill(Number.POSITIVE_INFINITY));
+    expect((await start(model, loud).ended).at(-1)).toMatchObject({ type: "done" });
+  });
+});
+
+describe("decode()", () => {
+  test.each([[undefined], [null], [1], [{}], [new ArrayBuffer(8)], [new Float32Array(8)]])(
+    "refuses %p as a source",
+    (value) => {
+      throws(
+        () => loose(native.decode)(value, decodeOptions),
+        TypeError,
+        `Expected a path or a Uint8Array for source but received ${received(value)}`,
+      );
+    },
+  );
+
+  test.each([[undefined], [null], [1], ["split"], [() => {}]])("refuses %p as options", (value) => {
+    throws(
+      () => loose(native.decode)("a.wav", value),
+      TypeError,
+      `Expected an object for options but received ${received(value)}`,
+    );
+  });
+
+  test.each([
+    ["splitChannels", undefined, TypeError, "a boolean"],
+    ["splitChannels", 1, TypeError, "a boolean"],
+    ["maxChannels", undefined, TypeError, "a number from 1 to 64"],
+    ["maxChannels", 0, RangeError, "a number from 1 to 64"],
+    ["maxChannels", 65, RangeError, "a number from 1 to 64"],
+    ["maxChannels", 1.5, RangeError, "an integer"],
+    ["maxDurationMs", "1", TypeError, "a number from 1 to 604800000"],
+    ["maxDurationMs", 0, RangeError, "a number from 1 to 604800000"],
+    ["maxDurationMs", Number.NaN, RangeError, "a number from 1 to 604800000"],
+  ])("refuses %s: %p", (key, value, type, expected) => {
+    throws(
+      () => loose(native.decode)("a.wav", { ...decodeOptions, [key]: value }),
+      type,
+      `Expected ${expected} for ${key} but received ${received(value)}`,
+    );
+  });
+});
+
+describe("loadModel()", () => {
+  test.each([[undefined], [null], [1], [new Uint8Array(4)]])("refuses %p as a path", (value) => {
+    throws(
+      () => loose(native.loadModel)(value, { gpu: -1, flashAttention: true }),
+      TypeError,
+      `Expected a string for path but received ${received(value)}`,
+    );
+  });
+
+  test.each([
+    ["gpu", undefined, TypeError, "a number from -1 to 255"],
+    ["gpu", -2, RangeError, "a number from -1 to 255"],
+    ["gpu", 0.5, RangeError, "an integer"],
+    ["flashAttention", "yes", TypeError, "a boolean"],
+  ])("refuses %s: %p", (key, value, type, expected) => {
+    throws(
+      () => loose(native.loadModel)("a.bin", { gpu: -1, flashAttention: true, [key]: value }),
+      type,
+      `Expected ${expected} for ${key} but received ${received(value)}`,
+    );
+  });
+
+  test("refuses to go without options", () => {
+    throws(
+      () => loose(native.loadModel)("a.bin"),
+      TypeError,
+      "Expected an object for options but received undefined of type undefined",
+    );
+  });
+});
+
+const longestMs = 7 * 24 * 3_600_000;
+const range = (low: number, high: number) => `a number from ${low} to ${high}`;
+
+/** For each option: what it takes, something of a wrong type, and where it has a range something outside. */
+const optionCases: readonly [
+  key: keyof typeof runOptions,
+  expected: string,
+  wrong: unknown,
+  outside?: number,
+][] = [
+  ["task", 'one of "transcribe", "translate"', "write"],
+  ["language", "a string", 1],
+  ["prompt", "a string", null],
+  ["carryPrompt", "a boolean", 1],
+  ["conditionOnPreviousText", "a boolean", "true"],
+  ["temperature", range(0, 1), "0", 1.5],
+  ["temperatureIncrement", range(0, 1), null, -0.1],
+  ["entropyThreshold", range(-1000, 1000), null, Number.NaN],
+  ["logprobThreshold", range(-1000, 1000), {}, 1001],
+  ["noSpeechThreshold", range(0, 1), [], 2],
+  ["bestOf", range(1, 8), "5", 9],
+  ["beamSize", range(1, 8), 5n, 0],
+  ["lengthPenalty", range(-1, 10), true, -2],
+  ["suppressBlank", "a boolean", 0],
+  ["suppressNonSpeech", "a boolean", null],
+  ["timestamps", "a boolean", {}],
+  ["wordTimes", "a boolean", "word"],
+  ["maxInitialTimestampMs", range(0, 30_000), "1000", 30_001],
+  ["speakerTurns", "a boolean", 1],
+  ["offsetMs", range(0, longestMs), null, -1],
+  ["durationMs", range(0, longestMs), "1", Number.POSITIVE_INFINITY],
+  ["vad", "a boolean", "auto"],
+  ["vadThreshold", range(0, 1), "0.5", 1.01],
+  ["vadMinSpeechMs", range(0, longestMs), null, -1],
+  ["vadMinSilenceMs", range(0, longestMs), null, -1],
+  ["vadMaxSpeechMs", range(0, longestMs), null, -1],
+  ["vadPadMs", range(0, longestMs), null, -1],
+  ["vadModel", "a string", null],
+  ["priority", 'one of "live", "request", "batch"', "urgent"],
+  ["threads", range(1, 512), "1", 0],
+];
+
+describe("run()", () => {
+  test("has a case below for every option", () => {
+    const withCase = optionCases.map(([key]) => key);
+    expect(withCase.toSorted()).toEqual(Object.keys(runOptions).toSorted() as typeof withCase);
+  });
+
+  test.each(optionCases)("refuses to go without %s", (key, expected) => {
+    const { [key]: _, ...options } = runOptions;
+    throws(
+      () => loose(model.run)(pcm, options, () => {}),
+      TypeError,
+      `Expected ${expected} for ${key} but received undefined of type undefined`,
+    );
+  });
+
+  test.each(optionCases)("refuses %s that is not %s", (key, expected, wrong) => {
+    throws(
+      () => loose(model.run)(pcm, { ...runOptions, [key]: wrong }, () => {}),
+      TypeError,
+      `Expected ${expected} for ${key} but received ${received(wrong)}`,
+    );
+  });
+
+  test.each(optionCases.filter(([, , , outside]) => outside !== undefined))(
+    "refuses %s outside of %s",
+    (key, expected, _, outside) => {
+      throws(
+        () => loose(model.run)(pcm, { ...runOptions, [key]: outside }, () => {}),
+        RangeError,
+        `Expected ${expected} for ${key} but received ${received(outside)}`,
+      );
+    },
+  );
+
+  test.each(["xx", "", "EN", "english"])("refuses %p as a language", (language) => {
+    throws(
+      () => model.run(pcm, { ...runOptions, language }, () => {}),
+      TypeError,
+      `Expected "auto" or a language of the model for language but received "${language}" of type string`,
+    );
+  });
+
+  test.each([
+    [undefined],
+    [null],
+    [{}],
+    [{ channels: 1, samples: 16_000, durationMs: 1000, format: "", channel: () => {}, close: () => {} }],
+    [new Float32Array(16_000)],
+  ])("refuses %p as a Pcm", (value) => {
+    throws(
+      () => loose(model.run)(value, runOptions, () => {}),
+      TypeError,
+      `Expected a Pcm for pcm but received ${received(value)}`,
+    );
+  });
+
+  test("refuses a Pcm of two channels", async () => {
+    const stereo = await decodeFixture("en-two-speakers.wav", { splitChannels: true });
+    throws(
+      () => model.run(stereo, runOptions, () => {}),
+      TypeError,
+      "Expected a Pcm of one channel for pcm but received one of type object",
+    );
+  });
+
+  test.each([[undefined], [null], [{}]])("refuses %p as a listener", (value) => {
+    throws(
+      () => loose(model.run)(pcm, runOptions, value),
+      TypeError,
+      `Expected a function for onEvent but received ${received(value)}`,
+    );
+  });
+
+  test("refuses to go without any argument", () => {
+    throws(
+      () => loose(model.run)(),
+      TypeError,
+      "Expected a Pcm for pcm but received undefined of type undefined",
+    );
+  });
+});
+
+describe("channel()", () => {
+  test.each([
+    [undefined, TypeError],
+    ["0", TypeError],
+    [1, RangeError],
+    [-1, RangeError],
+  ])("refuses %p", (value, type) => {
+    throws(
+      () => loose(pcm.channel)(value),
+      type,
+      `Expected a number from 0 to 0 for index but received ${received(value)}`,
+    );
+  });
+});
+
+test("calls work whatever `this` is", async () => {
+  const { run, close } = await openModel();
+  const { channel } = pcm;
+  expect(channel.call({}, 0).samples).toBe(pcm.samples);
+  const ended = Promise.withResolvers<string>();
+  run.call(new Map(), pcm, runOptions, ({ type }) => {
+    if (type === "done" || type === "error") ended.resolve(type);
+  });
+  expect(await ended.promise).toBe("done");
+  await close.call(null);
+});
+
+test("the objects that the addon gives cannot be changed", () => {
+  expect(Object.isFrozen(pcm)).toBe(true);
+  expect(Object.isFrozen(model)).toBe(true);
+  expect(() => loose(Object.assign)(pcm, { samples: 1e9 })).toThrow(TypeError);
+});
+
+test("a getter that throws is heard, and nothing was started", async () => {
+  const trap = {
+    ...runOptions,
+    get threads(): number {
+      throw new Error("from the getter");
+    },
+  };
+  expect(() => model.run(pcm, trap, () => {})).toThrow("from the getter");
+  const other = await openModel();
+  expect(() => other.run(pcm, trap, () => {})).toThrow("from the getter");
+  await other.close(); // would wait for a run
+});

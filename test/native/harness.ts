@@ -1,0 +1,92 @@
+/** Short forms for the calls of the addon. Every run has one thread: ggml's threads spin, and the cores are shared. */
+import { defaultOptions } from "../../src/core/options.ts";
+import {
+  type DecodeOptions,
+  type Job,
+  type Model,
+  type NativeError,
+  native,
+  type Pcm,
+  type Run,
+  type RunEvent,
+  type RunOptions,
+} from "../../src/native.ts";
+import { demoModel, recording } from "../fixtures/index.ts";
+
+export const decodeOptions: DecodeOptions = {
+  splitChannels: false,
+  maxChannels: 8,
+  maxDurationMs: 4 * 3_600_000,
+};
+
+const { splitChannels: _, ...ofOneChannel } = defaultOptions;
+
+/** The fastest: one beam, the language is known. */
+export const runOptions: RunOptions = {
+  ...ofOneChannel,
+  language: "en",
+  beamSize: 1,
+  priority: "request",
+  threads: 1,
+  vadModel: "",
+};
+
+export const openModel = (path = demoModel): Promise<Model> =>
+  native.loadModel(path, { gpu: -1, flashAttention: true }).result;
+
+export const decode = (source: string | Uint8Array, options: Partial<DecodeOptions> = {}): Promise<Pcm> =>
+  native.decode(source, { ...decodeOptions, ...options }).result;
+
+export const decodeFixture = (name: string, options: Partial<DecodeOptions> = {}): Promise<Pcm> =>
+  decode(recording(name).path, options);
+
+export interface Execution {
+  readonly run: Run;
+  /** Grows while it runs. */
+  readonly events: readonly RunEvent[];
+  /** The events up to the terminal one; a second one would be in `events` only. */
+  readonly ended: Promise<readonly RunEvent[]>;
+}
+
+/** `onEvent` sees each event after it was stored. */
+export function start(
+  model: Model,
+  pcm: Pcm,
+  options: Partial<RunOptions> = {},
+  onEvent: (event: RunEvent) => void = () => {},
+): Execution {
+  const events: RunEvent[] = [];
+  const ended = Promise.withResolvers<readonly RunEvent[]>();
+  const run = model.run(pcm, { ...runOptions, ...options }, (event) => {
+    events.push(event);
+    if (isTerminal(event)) ended.resolve([...events]);
+    onEvent(event);
+  });
+  return { run, events, ended: ended.promise };
+}
+
+export const isTerminal = (event: RunEvent) => event.type === "done" || event.type === "error";
+
+export const segmentsOf = (events: readonly RunEvent[]) =>
+  events.flatMap((event) => (event.type === "segment" ? [event.segment] : []));
+
+export const textOf = (events: readonly RunEvent[]) =>
+  segmentsOf(events)
+    .map((segment) => segment.text)
+    .join("")
+    .trim();
+
+/** Runs to the end and gives the events. */
+export const transcribe = (model: Model, pcm: Pcm, options: Partial<RunOptions> = {}) =>
+  start(model, pcm, options).ended;
+
+/** What a job was rejected with. Fails when it was not. */
+export async function rejection(job: Job<unknown> | Promise<unknown>): Promise<NativeError> {
+  try {
+    await ("result" in job ? job.result : job);
+  } catch (error) {
+    if (error instanceof Error && "code" in error) return error as NativeError;
+    throw error;
+  }
+  throw new Error("Expected a rejection but it resolved");
+}

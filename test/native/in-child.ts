@@ -1,0 +1,29 @@
+/** Runs a scenario of child.ts in a process of its own, for what may end the process. */
+import { join } from "node:path";
+
+export interface Ended {
+  /** null: ended by `signal`. */
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly lines: readonly string[];
+  readonly stderr: string;
+}
+
+/** Kills it after a minute, which no scenario needs: `signal` is SIGKILL then. */
+export async function inChild(scenario: string, argument = ""): Promise<Ended> {
+  const child = Bun.spawn([process.execPath, join(import.meta.dir, "child.ts"), scenario, argument], {
+    cwd: join(import.meta.dir, "../.."),
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+    timeout: 60_000,
+    killSignal: "SIGKILL",
+  });
+  const [stdout, stderr] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  const lines = stdout.split("\n").filter((line) => line !== "");
+  return { code: child.exitCode, signal: child.signalCode, lines, stderr };
+}
