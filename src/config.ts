@@ -142,9 +142,9 @@ const settings = {
   threads: setting("THREADS", integer(0, 1024), "0", "Threads of each of them; 0 = from the cores."),
   maxRuns: setting(
     "MAX_RUNS",
-    integer(1, 1024),
-    "8",
-    "Runs admitted at the same time, each with its memory.",
+    integer(0, 1024),
+    "0",
+    "Runs admitted at the same time; 0 = up to 8, as the memory allows.",
   ),
   maxQueue: setting("MAX_QUEUE", integer(0, 100_000), "64", "Requests that may wait; the next ones get 503."),
   gpu: setting("GPU", gpu, "auto", "auto, off, or the index of a GPU."),
@@ -274,4 +274,9 @@ export function computePlan(cores: number, slots: number, threads: number): Plan
   }
   const fitting = Math.min(slots, cores) || Math.max(1, Math.floor(cores / 8));
   return { slots: fitting, threads: Math.floor(cores / fitting), warning: cut("SLOTS", slots) };
+}
+
+/** MAX_RUNS=0: as many runs as half of the free memory holds, for other programs live here too; 1 to 8. */
+export function runsThatFit(availableBytes: number, bytesPerRun: number): number {
+  return Math.max(1, Math.min(8, Math.floor(availableBytes / 2 / bytesPerRun)));
 }

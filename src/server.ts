@@ -19,6 +19,8 @@ export function createServer(deps: Deps) {
     // One way through the app, whether by a socket or by app.handle().
     systemRouter: false,
     nativeStaticResponse: false,
+    // Else Elysia looks for the path from the eleventh character of the URL on, and hosts may have shorter names.
+    handler: { standardHostname: false },
     serve: {
       development: false,
       // Else a second server would share a port that is taken, silently.
@@ -40,16 +42,15 @@ export function createServer(deps: Deps) {
           maxAge: 3600,
         }),
       )
-      .onRequest(({ request }) => {
-        if (/^\/+v1(\/|$)/i.test(pathOf(request))) guard(request.headers.get("authorization"));
-      })
       // Before the modules: Elysia applies it only to what is registered later.
       .onError(({ request, error, code }) => {
         if (code === "NOT_FOUND") return unrouted(request, pathOf(request), app.routes);
         return errorResponse(report(error, request, log));
       })
+      .use(system(deps))
+      // Bound to routes, not to paths: nothing that a client writes can make the two disagree.
+      .onBeforeHandle(({ request }) => guard(request.headers.get("authorization")))
       .use(transcriptions(deps))
       .use(models(deps))
-      .use(system(deps))
   );
 }

@@ -68,6 +68,14 @@ export class AppError extends Error {
     return catalogue[this.code].status;
   }
 
+  /** Why work under `signal` ended: the AppError that it was aborted with, else request_cancelled. */
+  static cancelled(signal?: AbortSignal): AppError {
+    const reason: unknown = signal?.reason;
+    return reason instanceof AppError
+      ? reason
+      : new AppError("request_cancelled", "The request was cancelled", { cause: reason });
+  }
+
   /** OpenAI's error object. */
   toJSON(): { message: string; type: ErrorType; param: string | null; code: ErrorCode } {
     return { message: this.message, type: catalogue[this.code].type, param: this.param, code: this.code };

@@ -1,5 +1,5 @@
 /** An engine without weights: says what it is told to, when it is told to. */
-import type { AppError } from "../../src/core/errors.ts";
+import { AppError } from "../../src/core/errors.ts";
 import type { Segment, TranscriptEvent } from "../../src/core/transcript.ts";
 import type { Engine, EngineRequest, EngineStatus, ModelInfo } from "../../src/engine/engine.ts";
 
@@ -76,7 +76,7 @@ export class FakeEngine implements Engine {
     this.requests.push({ ...request, audio });
     request.signal.addEventListener("abort", () => this.cancelled.resolve());
     this.arrived.resolve();
-    await Promise.race([this.admission, aborted(request.signal)]);
+    await Promise.race([aborted(request.signal), this.admission]);
     if (this.refusal) throw this.refusal;
     return this.run(request);
   }
@@ -91,7 +91,7 @@ export class FakeEngine implements Engine {
     ];
     for (const [index, event] of events.entries()) {
       if (this.failure && index === 2) throw this.failure;
-      await Promise.race([this.beforeEvent(index), aborted(request.signal)]);
+      await Promise.race([aborted(request.signal), this.beforeEvent(index)]);
       yield event;
     }
   }
@@ -101,7 +101,8 @@ export class FakeEngine implements Engine {
 
 function aborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    else signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    const cancel = () => reject(new AppError("request_cancelled", "The request was cancelled"));
+    if (signal.aborted) cancel();
+    else signal.addEventListener("abort", cancel, { once: true });
   });
 }

@@ -227,7 +227,7 @@ test("odd but legal requests get answers of ours", async () => {
   await using server = await testServer();
   const port = server.listen();
   for (const [request, status] of [
-    ["GET /v1/models HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", 404],
+    ["GET /v1/models HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", 200],
     ["GET /nowhere HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", 404],
     ["GET /v1/models?x=%ff HTTP/1.1\r\nHost: a b\r\n\r\n", 200],
     ["GET //v1/models HTTP/1.1\r\nHost: x\r\n\r\n", 404],

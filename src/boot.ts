@@ -1,0 +1,56 @@
+/** From settings to a running engine: the one place where values of the lower layers are made and put together. */
+import { version } from "../package.json";
+import { type Config, computePlan, runsThatFit } from "./config.ts";
+import { openWhisperEngine } from "./engine/whisper.ts";
+import type { Deps } from "./http/deps.ts";
+import type { Logger } from "./log.ts";
+import { ensureModel, ensureVad, ModelError } from "./models/ensure.ts";
+import { progressBar } from "./models/progress.ts";
+import { native } from "./native.ts";
+
+/** Weights, then the engine on them. Throws ModelError, or the addon's error for weights that cannot be used. */
+export async function boot(config: Config, log: Logger): Promise<Deps> {
+  native.setLog((level, line) => log[level](line, { from: "native" }));
+  const info = native.info();
+  if (info.ffmpeg === null) {
+    log.warn("Built without FFmpeg's libraries: only wav, mp3, flac and ogg-vorbis are read");
+  }
+  const from = { dir: config.modelsDir, log };
+  const [model, vad] = await Promise.all([
+    ensureModel({
+      ...from,
+      name: config.whisperModel,
+      url: config.modelsUrl,
+      onProgress: progressBar(config.whisperModel),
+    }),
+    ensureVad({ ...from, name: config.vadModel, url: config.vadUrl }),
+  ]);
+  const plan = computePlan(navigator.hardwareConcurrency, config.slots, config.threads);
+  if (plan.warning) log.warn(plan.warning);
+
+  const gpus = info.devices.filter((device) => device.type === "gpu").length;
+  if (typeof config.gpu === "number" && config.gpu >= gpus) {
+    log.warn(`GPU ${config.gpu} is not there (${gpus} found): running on the CPU`);
+  }
+  const wanted = config.gpu === "auto" ? 0 : config.gpu;
+  const engine = await openWhisperEngine({
+    native,
+    log,
+    model,
+    vadModel: vad.path,
+    gpu: typeof wanted === "number" && wanted < gpus ? wanted : -1,
+    slots: plan.slots,
+    threads: plan.threads,
+    maxRuns: (bytesPerRun) => config.maxRuns || runsThatFit(process.availableMemory(), bytesPerRun),
+    maxQueue: config.maxQueue,
+    maxDurationMs: config.maxDurationMs,
+  }).catch((error: Error) => {
+    throw new ModelError(`The model of WHISPER_MODEL cannot be used. ${error.message}: ${model.path}`);
+  });
+  const { id, precision, languages } = engine.model;
+  log.info("model loaded", {
+    ...{ model: id, precision, languages: languages.length, slots: plan.slots, threads: plan.threads },
+    device: info.devices.find((device) => device.type === (gpus > 0 ? "gpu" : "cpu"))?.description,
+  });
+  return { config, log, engine, hasVad: () => vad.path !== null, version };
+}

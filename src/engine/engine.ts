@@ -1,0 +1,48 @@
+/** What the layers above know of the engine. The real one is whisper.ts; tests of HTTP use one without an addon. */
+import type { Options, Priority } from "../core/options.ts";
+import type { TranscriptEvent } from "../core/transcript.ts";
+
+export interface EngineRequest {
+  /** Path of the recording. The engine only reads it, and only until `transcribe` has resolved. */
+  readonly path: string;
+  readonly options: Options;
+  readonly priority: Priority;
+  /** Cancels it, queued or running. */
+  readonly signal: AbortSignal;
+  /** For the log. */
+  readonly requestId: string;
+}
+
+/** The model that answers, and what it cannot do. */
+export interface ModelInfo {
+  /** Name in the catalogue, or the file's base name. */
+  readonly id: string;
+  readonly multilingual: boolean;
+  readonly languages: readonly string[];
+  readonly precision: string;
+  readonly bytes: number;
+  /** Unix seconds, of the weights' file. */
+  readonly createdSeconds: number;
+  /** A plain sentence for people when the model is a stop-gap (demo.bin), else null. */
+  readonly warning: string | null;
+}
+
+export interface EngineStatus {
+  readonly running: number;
+  readonly queued: number;
+  readonly maxRunning: number;
+  readonly maxQueued: number;
+}
+
+export interface Engine {
+  readonly model: ModelInfo;
+  status(): EngineStatus;
+  /**
+   * Admission, decoding and start. Resolves when the run has begun; every refusal rejects with an AppError before that:
+   * server_overloaded, invalid_file_format, corrupt_audio, audio_too_short, audio_too_long, request_cancelled, ...
+   * The iterable is read once; leaving it early cancels the run.
+   */
+  transcribe(request: EngineRequest): Promise<AsyncIterable<TranscriptEvent>>;
+  /** Refuses new work, waits for running work at most `graceMs`, then cancels it. Idempotent. */
+  close(graceMs: number): Promise<void>;
+}

@@ -1,0 +1,265 @@
+/** The engine over the addon: admission, decoding, and one native run per channel, as one stream of events. */
+import { statSync } from "node:fs";
+import { AppError } from "../core/errors.ts";
+import type { Options } from "../core/options.ts";
+import type { TranscriptEvent } from "../core/transcript.ts";
+import type { Logger } from "../log.ts";
+import type { Model, Native, NativeError, NativeErrorCode, Pcm, Run, RunEvent } from "../native.ts";
+import { Admission, shuttingDown, type Ticket } from "./admission.ts";
+import type { Engine, EngineRequest, ModelInfo } from "./engine.ts";
+import { EventQueue } from "./event-queue.ts";
+
+export interface WhisperEngineOptions {
+  readonly native: Native;
+  readonly log: Logger;
+  readonly model: { readonly path: string; readonly id: string; readonly warning: string | null };
+  /** Path of Silero's weights, or null: requests with `vad` are refused. */
+  readonly vadModel: string | null;
+  /** Index of the GPU, or -1. */
+  readonly gpu: number;
+  readonly slots: number;
+  readonly threads: number;
+  /** Given what a run allocates, in bytes: how many may go on at the same time. */
+  readonly maxRuns: (bytesPerRun: number) => number;
+  readonly maxQueue: number;
+  readonly maxDurationMs: number;
+}
+
+/** Channels that are transcribed apart, at most: each is a run. */
+const maxChannels = 8;
+
+/** Loads the weights. Rejects with the addon's error when they cannot be used. */
+export async function openWhisperEngine(options: WhisperEngineOptions): Promise<Engine> {
+  const { native, model, gpu } = options;
+  native.setSlots(options.slots);
+  const loaded = await native.loadModel(model.path, { gpu, flashAttention: true }).result;
+  return new WhisperEngine(options, loaded);
+}
+
+class WhisperEngine implements Engine {
+  readonly model: ModelInfo;
+  private readonly admission: Admission;
+  /** Fires when running work has had its time to end. */
+  private readonly stop = new AbortController();
+  private closing: Promise<void> | null = null;
+
+  constructor(
+    private readonly options: WhisperEngineOptions,
+    private readonly weights: Model,
+  ) {
+    const maxRuns = options.maxRuns(weights.bytesPerRun);
+    this.admission = new Admission({ maxRuns, maxQueue: options.maxQueue });
+    this.model = {
+      id: options.model.id,
+      warning: options.model.warning,
+      multilingual: weights.multilingual,
+      languages: weights.languages,
+      precision: weights.precision,
+      bytes: weights.bytes,
+      createdSeconds: Math.floor(statSync(options.model.path).mtimeMs / 1000),
+    };
+  }
+
+  status() {
+    return this.admission.status;
+  }
+
+  async transcribe(request: EngineRequest): Promise<AsyncIterable<TranscriptEvent>> {
+    const { log, vadModel } = this.options;
+    const { options, priority, requestId } = request;
+    const signal = AbortSignal.any([request.signal, this.stop.signal]);
+    if (options.vad && vadModel === null) throw noVad();
+    const ticket = await this.admission.enter(priority, signal);
+    if (ticket.waitedMs >= 1) {
+      log.info("admitted", { requestId, waitedMs: Math.round(ticket.waitedMs), position: ticket.position });
+    }
+    let pcm: Pcm;
+    try {
+      pcm = await this.decode(request, signal);
+    } catch (error) {
+      ticket.release();
+      throw error;
+    }
+    const transcription = new Transcription(pcm, ticket, signal, requestId, log);
+    transcription.start(this.weights, {
+      ...options,
+      threads: this.options.threads,
+      vadModel: options.vad && vadModel !== null ? vadModel : "",
+      priority,
+    });
+    return transcription.events();
+  }
+
+  close(graceMs: number): Promise<void> {
+    this.closing ??= this.shutDown(graceMs);
+    return this.closing;
+  }
+
+  private async shutDown(graceMs: number): Promise<void> {
+    const timer = setTimeout(() => this.stop.abort(shuttingDown()), graceMs);
+    await this.admission.close();
+    clearTimeout(timer);
+    await this.weights.close();
+  }
+
+  private async decode({ path, options }: EngineRequest, signal: AbortSignal): Promise<Pcm> {
+    const { native, maxDurationMs } = this.options;
+    const { splitChannels } = options;
+    const job = native.decode(path, { splitChannels, maxChannels, maxDurationMs });
+    const onAbort = () => job.cancel();
+    signal.addEventListener("abort", onAbort, { once: true });
+    if (signal.aborted) job.cancel();
+    try {
+      return await job.result;
+    } catch (error) {
+      throw decodingError(error as NativeError, signal, native.info().ffmpeg !== null);
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+}
+
+type RunOptions = Parameters<Model["run"]>[1];
+
+/** One recording on its way through the addon. It holds its ticket and its samples until the last run has ended. */
+class Transcription {
+  private readonly queue = new EventQueue<TranscriptEvent>();
+  private readonly runs: Run[] = [];
+  private readonly doneMs: number[] = [];
+  private readonly languages: string[] = [];
+  private readonly onAbort = () => this.cancel();
+  private segments = 0;
+  private running = 0;
+  private computeMs = 0;
+  private failure: AppError | null = null;
+
+  constructor(
+    private readonly pcm: Pcm,
+    private readonly ticket: Ticket,
+    private readonly signal: AbortSignal,
+    private readonly requestId: string,
+    private readonly log: Logger,
+  ) {}
+
+  start(weights: Model, { splitChannels: _, ...options }: RunOptions & Options): void {
+    const { durationMs, channels } = this.pcm;
+    this.queue.push({ type: "start", durationMs, channels });
+    this.signal.addEventListener("abort", this.onAbort, { once: true });
+    try {
+      for (let channel = 0; channel < channels; channel += 1) {
+        this.running += 1;
+        const samples = this.pcm.channel(channel);
+        this.runs.push(weights.run(samples, options, (event) => this.receive(event, channel)));
+        samples.close();
+      }
+    } catch (error) {
+      this.fail((error as NativeError).code ?? "internal", (error as Error).message);
+      this.cancel();
+      this.ended();
+    }
+    if (this.signal.aborted) this.cancel();
+  }
+
+  events(): AsyncIterable<TranscriptEvent> {
+    return this.queue.read(() => this.cancel());
+  }
+
+  /** Idempotent; also after the end. */
+  cancel(): void {
+    for (const run of this.runs) run.cancel();
+  }
+
+  private receive(event: RunEvent, channel: number): void {
+    switch (event.type) {
+      case "segment":
+        this.queue.push({ type: "segment", segment: { ...event.segment, id: this.segments, channel } });
+        this.segments += 1;
+        break;
+      case "progress": {
+        this.doneMs[channel] = event.doneMs;
+        const doneMs = this.doneMs.reduce((sum, ms) => sum + ms, 0) / this.pcm.channels;
+        this.queue.push({ type: "progress", doneMs: Math.round(doneMs), totalMs: event.totalMs });
+        break;
+      }
+      case "done":
+        this.languages[channel] = event.language;
+        this.computeMs += event.computeMs;
+        this.ended();
+        break;
+      case "error":
+        this.fail(event.code, event.message);
+        this.cancel();
+        this.ended();
+    }
+  }
+
+  private fail(code: NativeErrorCode, message: string): void {
+    this.failure ??= runError(code, message, this.signal);
+  }
+
+  /** Called once per run; the last one closes the stream. */
+  private ended(): void {
+    this.running -= 1;
+    if (this.running > 0) return;
+    this.signal.removeEventListener("abort", this.onAbort);
+    const { durationMs, channels, format } = this.pcm;
+    this.pcm.close();
+    this.ticket.release();
+    this.log.info("transcribed", {
+      ...{
+        requestId: this.requestId,
+        durationMs,
+        channels,
+        format,
+        segments: this.segments,
+        computeMs: this.computeMs,
+      },
+      ...(this.failure ? { failed: this.failure.code } : {}),
+    });
+    if (!this.failure) this.queue.push({ type: "done", language: this.languages[0] ?? "en" });
+    this.queue.close(this.failure ?? undefined);
+  }
+}
+
+const formats = ["flac", "m4a", "mp3", "mp4", "mpeg", "mpga", "oga", "ogg", "wav", "webm"];
+
+/** What a caller is told when his file is no recording that we can read. */
+function decodingError(error: NativeError, signal: AbortSignal, withFfmpeg: boolean): AppError {
+  const { code, message } = error;
+  const details = { param: "file", cause: error };
+  switch (code) {
+    case "unsupported_format":
+      if (!withFfmpeg) return new AppError("unsupported_media_type", message, details);
+      return new AppError(
+        "invalid_file_format",
+        `Invalid file format. Supported formats: ${JSON.stringify(formats)}. ${message}`,
+        details,
+      );
+    case "no_audio":
+      return new AppError("no_audio_track", message, details);
+    case "corrupt_audio":
+    case "audio_too_short":
+    case "audio_too_long":
+      return new AppError(code, message, details);
+    default:
+      return runError(code, message, signal);
+  }
+}
+
+function runError(code: NativeErrorCode, message: string, signal: AbortSignal): AppError {
+  const cause = new Error(message);
+  if (code === "cancelled") return AppError.cancelled(signal);
+  if (code === "closed") return shuttingDown();
+  if (code === "out_of_memory") {
+    return new AppError("server_overloaded", "Not enough memory for another recording now", {
+      retryAfterSeconds: 30,
+      cause,
+    });
+  }
+  return new AppError("internal_error", "The transcription failed", { cause });
+}
+
+const noVad = () =>
+  new AppError("model_unavailable", "Voice activity detection is not installed on this server", {
+    param: "vad",
+  });

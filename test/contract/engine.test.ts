@@ -1,0 +1,391 @@
+/** What every engine keeps to, and what the one over the addon does beyond it. */
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { AppError } from "../../src/core/errors.ts";
+import { defaultOptions, type Options, type Priority } from "../../src/core/options.ts";
+import { collect, type TranscriptEvent } from "../../src/core/transcript.ts";
+import type { Engine, EngineRequest } from "../../src/engine/engine.ts";
+import { openWhisperEngine } from "../../src/engine/whisper.ts";
+import type { Logger } from "../../src/log.ts";
+import { native } from "../../src/native.ts";
+import { wav } from "../fixtures/encodings.ts";
+import { demoModel, needsVadModel, recording, vadModel } from "../fixtures/index.ts";
+import { FakeEngine } from "../helpers/engine.ts";
+
+setDefaultTimeout(60_000);
+
+interface Wanted {
+  readonly name?: string;
+  readonly path?: string;
+  readonly options?: Partial<Options>;
+  readonly priority?: Priority;
+  readonly signal?: AbortSignal;
+}
+
+/** A request for a fixture in English; one beam is enough here. */
+function request({
+  name = "en-digits.wav",
+  path,
+  options,
+  priority = "request",
+  signal,
+}: Wanted = {}): EngineRequest {
+  return {
+    path: path ?? recording(name).path,
+    options: { ...defaultOptions, language: "en", beamSize: 1, ...options },
+    priority,
+    signal: signal ?? new AbortController().signal,
+    requestId: "req_test",
+  };
+}
+
+/** What a promise was rejected with; fails when it is no AppError. */
+async function refusal(promise: Promise<unknown>): Promise<AppError> {
+  const error = await promise.then(
+    () => null,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(AppError);
+  return error as AppError;
+}
+
+/** Looks again until no work is left; the test's own time limit ends it. */
+async function idle(engine: Engine): Promise<void> {
+  while (engine.status().running + engine.status().queued > 0) await Bun.sleep(5);
+}
+
+/** For any engine that understands the fixtures or does not listen to them at all. */
+export function engineContract(name: string, open: () => Promise<Engine>): void {
+  describe(`${name}, like every engine,`, () => {
+    let engine: Engine;
+    beforeAll(async () => {
+      engine = await open();
+    });
+    afterAll(() => engine.close(0));
+
+    test("tells of its model", () => {
+      const { id, languages, bytes, createdSeconds } = engine.model;
+      expect(id).not.toBe("");
+      expect(languages).toContain("en");
+      expect(bytes).toBeGreaterThan(0);
+      expect(Number.isInteger(createdSeconds)).toBe(true);
+    });
+
+    test("says start first, then segments and progress, then done", async () => {
+      const events = await Array.fromAsync(await engine.transcribe(request()));
+      expect(events[0]).toMatchObject({ type: "start", channels: 1 });
+      expect(events.at(-1)).toEqual({ type: "done", language: "en" });
+      const middle = events.slice(1, -1).map(({ type }) => type);
+      expect(middle).toContain("segment");
+      expect(new Set(middle).difference(new Set(["segment", "progress"]))).toEqual(new Set());
+    });
+
+    test("gives a transcript with segments in order", async () => {
+      const { segments, text, durationMs, channels } = await collect(await engine.transcribe(request()));
+      expect(text).not.toBe("");
+      expect(durationMs).toBeGreaterThan(0);
+      expect(channels).toBe(1);
+      expect(segments.map(({ id }) => id)).toEqual(segments.map((_, index) => index));
+    });
+
+    test("refuses a request whose signal has fired", async () => {
+      const { code } = await refusal(engine.transcribe(request({ signal: AbortSignal.abort() })));
+      expect(code).toBe("request_cancelled");
+    });
+
+    test("ends a transcript with request_cancelled when the signal fires", async () => {
+      const controller = new AbortController();
+      const events = await engine.transcribe(request({ name: "en-long-95s.mp3", signal: controller.signal }));
+      const reading = (async () => {
+        for await (const _ of events) controller.abort();
+      })();
+      expect((await refusal(reading)).code).toBe("request_cancelled");
+    });
+
+    test("lets a reader leave early, and serves the next", async () => {
+      for await (const _ of await engine.transcribe(request())) break;
+      const { text } = await collect(await engine.transcribe(request()));
+      expect(text).not.toBe("");
+    });
+
+    test("closes any number of times", async () => {
+      const other = await open();
+      await other.close(1000);
+      await other.close(0);
+    });
+  });
+}
+
+interface LogLine {
+  readonly message: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+interface Limits {
+  readonly runs?: number;
+  readonly queue?: number;
+  readonly maxDurationMs?: number;
+  readonly vad?: string | null;
+  readonly lines?: LogLine[];
+}
+
+const openWhisper = ({
+  runs = 1,
+  queue = 8,
+  maxDurationMs = 3_600_000,
+  vad = vadModel,
+  lines,
+}: Limits = {}) => {
+  const write = (message: string, fields = {}) => void lines?.push({ message, fields });
+  const log: Logger = { debug: write, info: write, warn: write, error: write };
+  return openWhisperEngine({
+    native,
+    log,
+    model: { path: demoModel, id: "demo", warning: null },
+    vadModel: vad,
+    gpu: -1,
+    slots: 1,
+    threads: 1,
+    maxRuns: () => runs,
+    maxQueue: queue,
+    maxDurationMs,
+  });
+};
+
+engineContract("the engine over the addon", openWhisper);
+engineContract("the engine of the tests", async () => new FakeEngine());
+
+describe("the engine over the addon", () => {
+  let engine: Engine;
+  let directory: string;
+  const lines: LogLine[] = [];
+  beforeAll(async () => {
+    engine = await openWhisper({ lines });
+    directory = await mkdtemp(join(tmpdir(), "whisper-engine-"));
+  });
+  afterAll(async () => {
+    await engine.close(0);
+    await rm(directory, { recursive: true });
+  });
+
+  const transcript = async (wanted?: Wanted) => collect(await engine.transcribe(request(wanted)));
+
+  describe("refuses", () => {
+    const file = async (content: Uint8Array | string) => {
+      const path = join(directory, "upload");
+      await Bun.write(path, content);
+      return path;
+    };
+    const bytesOf = (name: string) => Bun.file(recording(name).path).bytes();
+
+    test.each([
+      ["text with invalid_file_format", () => "no audio at all", "invalid_file_format"],
+      [
+        "half a recording with corrupt_audio",
+        async () => (await bytesOf("en-digits.wav")).subarray(0, 44_000),
+        "corrupt_audio",
+      ],
+      ["99 ms with audio_too_short", () => wav(new Int16Array(1584)), "audio_too_short"],
+      ["no samples with audio_too_short", () => wav(new Int16Array(0)), "audio_too_short"],
+    ] as const)("%s, about file, before anything has begun", async (_, content, code) => {
+      const path = await file(await content());
+      const error = await refusal(engine.transcribe(request({ path })));
+      expect(error).toMatchObject({ code, param: "file", status: 400 });
+      expect(error.message).not.toContain(directory);
+      expect(engine.status()).toMatchObject({ running: 0, queued: 0 });
+    });
+
+    test.skipIf(Bun.which("ffmpeg") === null || native.info().ffmpeg === null)(
+      "video without sound with no_audio_track (needs the ffmpeg command and a build with its libraries)",
+      async () => {
+        const path = join(directory, "silent.mp4");
+        Bun.spawnSync([
+          "ffmpeg",
+          "-loglevel",
+          "error",
+          "-f",
+          "lavfi",
+          "-i",
+          "testsrc=size=64x64:duration=1",
+          path,
+        ]);
+        expect(await refusal(engine.transcribe(request({ path })))).toMatchObject({
+          code: "no_audio_track",
+          param: "file",
+        });
+      },
+    );
+
+    test("what is longer than its limit with audio_too_long", async () => {
+      const brief = await openWhisper({ maxDurationMs: 1000 });
+      const error = await refusal(brief.transcribe(request()));
+      expect(error).toMatchObject({ code: "audio_too_long", param: "file" });
+      await brief.close(0);
+    });
+
+    test("voice activity detection that is not installed with model_unavailable", async () => {
+      const without = await openWhisper({ vad: null });
+      const error = await refusal(without.transcribe(request({ options: { vad: true } })));
+      expect(error).toMatchObject({ code: "model_unavailable", param: "vad", status: 503 });
+      expect(without.status().running).toBe(0);
+      await without.close(0);
+    });
+
+    test("a file that is gone with internal_error, which does not tell its path", async () => {
+      const error = await refusal(engine.transcribe(request({ path: join(directory, "gone") })));
+      expect(error.code).toBe("internal_error");
+      expect(error.message).toBe("The transcription failed");
+    });
+
+    test("what is too much with server_overloaded, and takes the next when there is room", async () => {
+      const small = await openWhisper({ queue: 0 });
+      const running = await small.transcribe(request());
+      const error = await refusal(small.transcribe(request()));
+      expect(error).toMatchObject({ code: "server_overloaded", status: 503 });
+      expect(error.retryAfterSeconds).toBeWithin(1, 61);
+      expect((await collect(running)).text).toBe("One two three four five.");
+      expect((await collect(await small.transcribe(request()))).text).toBe("One two three four five.");
+      await small.close(0);
+    });
+  });
+
+  describe("gives the place back", () => {
+    test("when the signal fires while waiting", async () => {
+      const running = await engine.transcribe(request());
+      const controller = new AbortController();
+      const waiting = refusal(engine.transcribe(request({ signal: controller.signal })));
+      expect(engine.status()).toMatchObject({ running: 1, queued: 1 });
+      controller.abort();
+      expect((await waiting).code).toBe("request_cancelled");
+      expect(engine.status()).toMatchObject({ running: 1, queued: 0 });
+      await collect(running);
+      expect(engine.status().running).toBe(0);
+    });
+
+    test("when the signal fires while decoding", async () => {
+      const controller = new AbortController();
+      const decoding = refusal(
+        engine.transcribe(request({ name: "en-long-95s.mp3", signal: controller.signal })),
+      );
+      expect(engine.status().running).toBe(1);
+      controller.abort();
+      expect((await decoding).code).toBe("request_cancelled");
+      expect(engine.status().running).toBe(0);
+    });
+
+    test("when the signal fires while running, though nobody reads", async () => {
+      const controller = new AbortController();
+      await engine.transcribe(request({ name: "en-long-95s.mp3", signal: controller.signal }));
+      expect(engine.status().running).toBe(1);
+      controller.abort();
+      await idle(engine);
+    });
+
+    test("when the reader leaves early, long before the recording's end", async () => {
+      const from = lines.length;
+      for await (const event of await engine.transcribe(request({ name: "en-long-95s.mp3" }))) {
+        if (event.type === "segment") break;
+      }
+      await idle(engine);
+      expect(lines.slice(from).findLast(({ message }) => message === "transcribed")?.fields).toMatchObject({
+        failed: "request_cancelled",
+      });
+    });
+
+    test("when nobody ever reads", async () => {
+      await engine.transcribe(request());
+      await idle(engine);
+      expect((await transcript()).text).toBe("One two three four five.");
+    });
+
+    test("after a file that is no audio, a hundred times", async () => {
+      const path = join(directory, "text");
+      await Bun.write(path, "no audio");
+      for (let round = 0; round < 100; round += 1) await refusal(engine.transcribe(request({ path })));
+      expect(engine.status()).toMatchObject({ running: 0, queued: 0 });
+    });
+  });
+
+  test("runs what waits, by priority, and logs how long it waited", async () => {
+    const from = lines.length;
+    const order: Priority[] = [];
+    const running = await engine.transcribe(request());
+    const waiting = (["batch", "request", "live"] as const).map(async (priority) => {
+      const events = await engine.transcribe(request({ priority }));
+      order.push(priority);
+      return collect(events);
+    });
+    expect(engine.status().queued).toBe(3);
+    await collect(running);
+    const texts = (await Promise.all(waiting)).map(({ text }) => text);
+    expect(order).toEqual(["live", "request", "batch"]);
+    expect(new Set(texts)).toEqual(new Set(["One two three four five."]));
+    const admitted = lines.slice(from).filter(({ message }) => message === "admitted");
+    expect(admitted).toHaveLength(3);
+    for (const { fields } of admitted) {
+      expect(fields).toEqual({
+        requestId: "req_test",
+        waitedMs: expect.any(Number),
+        position: expect.any(Number),
+      });
+    }
+  });
+
+  test("transcribes channels apart, as one numbered stream", async () => {
+    const { segments, channels, durationMs } = await transcript({
+      name: "en-two-speakers.wav",
+      options: { splitChannels: true },
+    });
+    expect({ channels, durationMs }).toEqual({ channels: 2, durationMs: 10_470 });
+    expect(segments.map(({ id }) => id)).toEqual([0, 1, 2, 3, 4]);
+    const conversation = segments.toSorted((a, b) => a.startMs - b.startMs);
+    expect(conversation.map(({ channel, text }) => ({ channel, text: text.trim() }))).toEqual(
+      recording("en-two-speakers.wav").segments.map(({ channel = -1, text }) => ({ channel, text })),
+    );
+  });
+
+  test("tells the progress of two channels as one, up to the whole", async () => {
+    const events: TranscriptEvent[] = await Array.fromAsync(
+      await engine.transcribe(request({ name: "en-two-speakers.wav", options: { splitChannels: true } })),
+    );
+    const progress = events.flatMap((event) => (event.type === "progress" ? [event] : []));
+    expect(progress.at(-1)).toEqual({ type: "progress", doneMs: 10_470, totalMs: 10_470 });
+    const done = progress.map(({ doneMs }) => doneMs);
+    expect(done).toEqual(done.toSorted((a, b) => a - b));
+  });
+
+  test.skipIf(vadModel === null)(`transcribes with voice activity detection (${needsVadModel})`, async () => {
+    const { text } = await transcript({ name: "en-segments.wav", options: { vad: true } });
+    expect(text).toBe(recording("en-segments.wav").text);
+  });
+
+  describe("close()", () => {
+    test("lets running work end, and refuses what waits and what comes", async () => {
+      const closing = await openWhisper();
+      const running = collect(await closing.transcribe(request()));
+      const waiting = refusal(closing.transcribe(request()));
+      const closed = closing.close(60_000);
+      expect((await waiting).code).toBe("server_shutting_down");
+      expect((await refusal(closing.transcribe(request()))).code).toBe("server_shutting_down");
+      expect((await running).text).toBe("One two three four five.");
+      await closed;
+    });
+
+    test("cancels what has not ended in time", async () => {
+      const closing = await openWhisper();
+      const running = refusal(collect(await closing.transcribe(request({ name: "en-long-95s.mp3" }))));
+      await closing.close(1);
+      expect((await running).code).toBe("server_shutting_down");
+      expect(closing.status().running).toBe(0);
+    });
+
+    test("cancels what is still being decoded", async () => {
+      const closing = await openWhisper();
+      const decoding = refusal(closing.transcribe(request({ name: "en-long-95s.mp3" })));
+      await closing.close(0);
+      expect((await decoding).code).toBe("server_shutting_down");
+    });
+  });
+});
