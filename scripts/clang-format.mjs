@@ -1,16 +1,14 @@
 /** Checks that native/ is formatted as .clang-format says; `--write` formats it. */
 import { spawnSync } from "node:child_process";
-import { readdirSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
+import { nativeSources } from "./setup/sources.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /** @type {{ clangFormatPath: string }} */
 const { clangFormatPath } = createRequire(import.meta.url)("clang-format-node");
-const files = readdirSync(join(root, "native"))
-  .filter((name) => /\.(h|cc|mm)$/.test(name))
-  .map((name) => join("native", name));
+const files = nativeSources(root).filter((path) => /\.(h|cc|mm)$/.test(path));
 const mode = process.argv.includes("--write") ? ["-i"] : ["--dry-run", "--Werror"];
 const { status, error } = spawnSync(clangFormatPath, ["--style=file", ...mode, ...files], {
   cwd: root,

@@ -4,7 +4,6 @@ import {
   createWriteStream,
   existsSync,
   mkdirSync,
-  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -16,6 +15,7 @@ import { pinnedBun } from "./bun.mjs";
 import { run, SetupError, which } from "./command.mjs";
 import { cmakeOptions, detectFlags } from "./flags.mjs";
 import { Progress } from "./progress.mjs";
+import { nativeSources } from "./sources.mjs";
 import { ffmpegVersion, prepareSystem } from "./system.mjs";
 
 /** @typedef {import("./setup.mjs").Place} Place */
@@ -146,13 +146,7 @@ function cpuFlags() {
 
 /** @param {Place} place */
 function sources({ root }) {
-  const native = join(root, "native");
-  const paths = [
-    "CMakeLists.txt",
-    ...readdirSync(native)
-      .map((name) => join("native", name))
-      .sort(),
-  ];
+  const paths = ["CMakeLists.txt", ...nativeSources(root)];
   return digest(paths.map((path) => `${path} ${digest(readFileSync(join(root, path)))}`).join("\n"));
 }
 
