@@ -59,7 +59,7 @@ export async function ensureModel(options: EnsureOptions): Promise<EnsuredModel>
     const warning =
       `The weights of ${name} could not be downloaded, the bundled demo model answers in their place. ${demoLimits} ` +
       `To get ${name}, start again with network access (or another MODELS_URL), or put ${weights.file} into MODELS_DIR.`;
-    log.warn(warning, { cause: error });
+    log.warn(warning, { reason: (error as Error).message });
     return { ...demo, warning };
   }
 }
@@ -82,7 +82,7 @@ export async function ensureVad(
     signal?.throwIfAborted();
     const warning =
       "Voice activity detection is not available: its weights could not be had (VAD_MODEL, VAD_URL).";
-    log.warn(warning, { cause: error });
+    log.warn(warning, { reason: (error as Error).message });
     return { path: null, warning };
   }
 }
