@@ -90,7 +90,7 @@ export interface Model {
 
 /** One execution. It keeps its Model and Pcm alive. */
 export interface Run {
-  /** Asks the run to stop; it ends with the error `cancelled`, at the latest after the current window. Idempotent. */
+  /** Asks the run to stop; it ends with the error `cancelled`, at the latest after the step that is being computed. Idempotent. */
   cancel(): void;
 }
 

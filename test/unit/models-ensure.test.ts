@@ -80,7 +80,7 @@ test("weights that cannot be had are replaced by the bundled demo, which says wh
   expect(warning).toContain("MODELS_DIR");
   expect(warning).not.toContain(dir);
   expect(lines.at(-1)).toMatchObject({ level: "warn", message: warning ?? "" });
-  expect(String(lines.at(-1)?.fields?.cause)).toContain("cannot be reached");
+  expect(String(lines.at(-1)?.fields?.reason)).toContain("cannot be reached");
 });
 
 test("the demo that was asked for still says what it cannot do", async () => {
