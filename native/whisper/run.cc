@@ -5,6 +5,7 @@
 #include <cmath>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include <whisper.h>
@@ -241,26 +242,31 @@ void Listener::emit_window(whisper_state* state, int first, int count) {
   }
 }
 
+/** The end of a text, where a character begins. */
+std::string_view tail(std::string_view text, size_t longest) {
+  if (text.size() <= longest) return text;
+  text.remove_prefix(text.size() - longest);
+  while (!text.empty() && (static_cast<unsigned char>(text.front()) & 0xc0) == 0x80) text.remove_prefix(1);
+  return text;
+}
+
 /**
- * The end of a prompt, where a character begins. No more than the last 224 tokens count, and whisper.cpp's
- * tokenizer recurses once per letter (std::regex): a long text would overflow the thread's stack.
+ * The tokens of a prompt. whisper takes its last 224 at most, so the end of the text is enough; and
+ * whisper.cpp's tokenizer recurses once per letter (std::regex): a long text would overflow the thread's
+ * stack.
  */
-std::string prompt_end(const std::string& prompt) {
-  constexpr size_t longest = 4096;
-  if (prompt.size() <= longest) return prompt;
-  size_t begin = prompt.size() - longest;
-  while (begin < prompt.size() && (static_cast<unsigned char>(prompt[begin]) & 0xc0) == 0x80) ++begin;
-  return prompt.substr(begin);
+std::vector<whisper_token> prompt_tokens(const Weights& weights, const std::string& prompt) {
+  const std::string end(tail(prompt, 2048));
+  std::vector<whisper_token> tokens(end.size() + 1);  // a token is a byte at least
+  const int count =
+      whisper_tokenize(weights.context(), end.c_str(), tokens.data(), static_cast<int>(tokens.size()));
+  tokens.resize(static_cast<size_t>(std::max(count, 0)));
+  return tokens;
 }
 
-/** In tokens. A token is a byte at least. */
-int prompt_length(const Weights& weights, const std::string& prompt) {
-  std::vector<whisper_token> tokens(prompt.size() + 1);
-  return whisper_tokenize(weights.context(), prompt.c_str(), tokens.data(), static_cast<int>(tokens.size()));
-}
-
-/** The parameters borrow the strings of `options` and `prompt`. */
-whisper_full_params params_of(const Weights& weights, const RunOptions& options, const std::string& prompt) {
+/** The parameters borrow the strings of `options` and the tokens of `prompt`. */
+whisper_full_params params_of(const Weights& weights, const RunOptions& options,
+                              const std::vector<whisper_token>& prompt) {
   const bool beams = options.beam_size > 1;
   auto params = whisper_full_default_params(beams ? WHISPER_SAMPLING_BEAM_SEARCH : WHISPER_SAMPLING_GREEDY);
   params.n_threads = options.threads;
@@ -281,13 +287,13 @@ whisper_full_params params_of(const Weights& weights, const RunOptions& options,
   params.greedy.best_of = options.best_of;
   params.beam_search.beam_size = options.beam_size;
   params.print_progress = false;
-  params.initial_prompt = prompt.empty() ? nullptr : prompt.c_str();
+  params.prompt_tokens = prompt.data();
+  params.prompt_n_tokens = static_cast<int>(prompt.size());
   params.carry_initial_prompt = options.carry_prompt;
   if (!options.condition_on_previous_text) {
     // whisper_full has one budget for both kinds of context: one just as long as the prompt leaves no room
     // for the text of the windows before. So without them a prompt stands before every window.
-    const int length = prompt_length(weights, prompt);
-    params.n_max_text_ctx = length > 0 ? length + 1 : 0;
+    params.n_max_text_ctx = prompt.empty() ? 0 : static_cast<int>(prompt.size()) + 1;
     params.carry_initial_prompt = true;
   }
   return params;
@@ -325,7 +331,7 @@ Done run_whisper(const Weights& weights, const std::vector<float>& samples, cons
     }
     if (!state) throw Error("out_of_memory", "No memory for another run of this model");
 
-    const std::string prompt = prompt_end(options.prompt);
+    const auto prompt = prompt_tokens(weights, options.prompt);
     auto params = params_of(weights, options, prompt);
     Listener listener(weights, options, cancelled, slot, emit, condensed ? &*condensed : nullptr, ms_of(from),
                       part_ms);

@@ -1,158 +1,14 @@
-/** How the server starts, is filled, is left by its clients, and ends. */
+/** How the server starts, what it says then, and how it ends. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import OpenAI from "openai";
 import { recording } from "../fixtures/index.ts";
-import { eventually, root, type Server, startServer } from "./server.ts";
+import { post, running, textOf } from "./requests.ts";
+import { eventually, root, startServer } from "./server.ts";
 
 setDefaultTimeout(60_000);
-
-interface Options {
-  readonly stream?: boolean;
-  readonly signal?: AbortSignal;
-}
-
-/** Posts a recording, decoded as fast as can be. */
-function post(
-  server: Server,
-  name = "en-digits.wav",
-  { stream = false, signal }: Options = {},
-): Promise<Response> {
-  const body = new FormData();
-  body.append("beam_size", "1");
-  body.append("language", "en");
-  body.append("stream", String(stream));
-  body.append("file", Bun.file(recording(name).path));
-  return fetch(`${server.url}/v1/audio/transcriptions`, {
-    method: "POST",
-    body,
-    ...(signal ? { signal } : {}),
-  });
-}
-
-const textOf = async (response: Response) => ((await response.json()) as { text?: string }).text;
-
-interface Ready {
-  readonly status: string;
-  readonly running: number;
-  readonly queued: number;
-}
-
-const ready = async (server: Server) => (await (await fetch(`${server.url}/ready`)).json()) as Ready;
-
-const running = (server: Server) =>
-  eventually(
-    () => ready(server),
-    (found) => found.running > 0,
-  );
-
-const idle = (server: Server) =>
-  eventually(
-    () => ready(server),
-    (found) => found.running + found.queued === 0,
-  );
-
-describe("a client that goes away", () => {
-  test("while its recording is transcribed ends the run, long before the recording's end", async () => {
-    await using server = await startServer();
-    const gone = new AbortController();
-    const response = post(server, "en-long-95s.mp3", { signal: gone.signal });
-    await running(server);
-    await post(server); // meanwhile the long one has been decoded and is running
-    gone.abort();
-    await expect(response).rejects.toThrow();
-    await idle(server);
-    await server.logged(({ message, failed }) => message === "transcribed" && failed === "request_cancelled");
-    await server.logged(({ message, status }) => message === "request" && status === 499);
-    expect(await server.leftovers()).toEqual([]);
-    expect(await textOf(await post(server))).toBe(recording("en-digits.wav").text);
-  });
-
-  test("while it reads a stream ends the run", async () => {
-    await using server = await startServer();
-    const gone = new AbortController();
-    const response = await post(server, "en-long-95s.mp3", { stream: true, signal: gone.signal });
-    const reader = response.body?.getReader();
-    await reader?.read();
-    gone.abort();
-    await idle(server);
-    await server.logged(({ message, failed }) => message === "transcribed" && failed === "request_cancelled");
-    expect(server.log().filter(({ level }) => level === "error")).toEqual([]);
-  });
-
-  test("while it waits in the queue leaves its place to the next", async () => {
-    await using server = await startServer({ env: { MAX_RUNS: "1", MAX_QUEUE: "2" } });
-    const first = post(server, "en-segments.wav");
-    await running(server);
-    const gone = new AbortController();
-    const waiting = post(server, "en-segments.wav", { signal: gone.signal });
-    await eventually(
-      () => ready(server),
-      ({ queued }) => queued === 1,
-    );
-    const next = post(server);
-    gone.abort();
-    await expect(waiting).rejects.toThrow();
-    expect(await textOf(await next)).toBe(recording("en-digits.wav").text);
-    expect(await textOf(await first)).toBe(recording("en-segments.wav").text);
-    await idle(server);
-  });
-});
-
-describe("a full queue", () => {
-  test("refuses with 503 and when to come back; the official client then does", async () => {
-    await using server = await startServer({ env: { MAX_RUNS: "1", MAX_QUEUE: "0" } });
-    const long = post(server, "en-long-95s.mp3");
-    await running(server);
-    expect((await fetch(`${server.url}/ready`)).status).toBe(503);
-    expect((await fetch(`${server.url}/health`)).status).toBe(200);
-
-    const refused = await post(server);
-    expect(refused.status).toBe(503);
-    expect(Number(refused.headers.get("retry-after"))).toBeWithin(1, 61);
-    expect(refused.headers.get("x-should-retry")).toBe("true");
-    expect(await refused.json()).toEqual({
-      error: {
-        message: expect.stringContaining("busy"),
-        type: "server_error",
-        param: null,
-        code: "server_overloaded",
-      },
-    });
-
-    const retries: string[] = [];
-    const client = new OpenAI({
-      apiKey: "any",
-      baseURL: `${server.url}/v1`,
-      maxRetries: 2,
-      fetch: async (url, init) => {
-        const headers = new Headers(init?.headers);
-        const response = await fetch(url, init);
-        const count = headers.get("x-stainless-retry-count");
-        if (count === null) return response; // the client tries out what fetch can do
-        retries.push(count);
-        if (response.status === 503) {
-          // what it was told to wait for: the end of the long one
-          await long;
-          await idle(server);
-          return new Response(response.body, {
-            status: 503,
-            headers: { "x-should-retry": "true", "retry-after-ms": "1" },
-          });
-        }
-        return response;
-      },
-    });
-    const file = new File([await Bun.file(recording("en-digits.wav").path).bytes()], "a.wav");
-    const { text } = await client.audio.transcriptions.create({ file, model: "whisper-1", language: "en" });
-    expect(text).toBe(recording("en-digits.wav").text);
-    expect(retries).toEqual(["0", "1"]);
-    expect((await long).status).toBe(200);
-  });
-});
 
 describe("SIGTERM", () => {
   test("lets a running request be answered, and ends with 0", async () => {
@@ -322,13 +178,3 @@ test.skipIf(Bun.which("curl") === null || Bun.which("bash") === null)(
     }
   },
 );
-
-test("a short clip is answered while a long recording runs", async () => {
-  await using server = await startServer({ env: { SLOTS: "1" } });
-  const order: string[] = [];
-  const long = post(server, "en-long-95s.mp3").then(() => order.push("long"));
-  await running(server);
-  await post(server).then(() => order.push("short"));
-  await long;
-  expect(order).toEqual(["short", "long"]);
-});

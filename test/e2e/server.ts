@@ -100,7 +100,7 @@ class LogReader {
   private readonly waiting = new Set<() => void>();
   private ended = false;
 
-  constructor(stream: ReadableStream<Uint8Array>) {
+  constructor(stream: ReadableStream<Uint8Array<ArrayBuffer>>) {
     this.read(stream).finally(() => {
       this.ended = true;
       this.wake();
@@ -120,7 +120,7 @@ class LogReader {
     return this.lines.map((line) => JSON.stringify(line)).join("\n");
   }
 
-  private async read(stream: ReadableStream<Uint8Array>): Promise<void> {
+  private async read(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> {
     let rest = "";
     for await (const text of stream.pipeThrough(new TextDecoderStream())) {
       const pieces = (rest + text).split("\n");

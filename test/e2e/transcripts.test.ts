@@ -16,7 +16,7 @@ import {
 } from "../fixtures/index.ts";
 import { type Server, startServer } from "./server.ts";
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 let server: Server;
 let client: OpenAI;

@@ -1,7 +1,8 @@
-/** Misuse: every call with wrong, missing and foreign arguments says what was expected and what it got. */
+/** Misuse: every call but run() with wrong, missing and foreign arguments says what was expected and what it got. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type Model, native, type Pcm } from "../../src/native.ts";
 import { decodeFixture, decodeOptions, openModel, runOptions, start } from "./harness.ts";
+import { loose, received, throws } from "./misuse.ts";
 
 let model: Model;
 let pcm: Pcm;
@@ -12,28 +13,6 @@ beforeAll(async () => {
   pcm = await decodeFixture("en-digits.wav");
 });
 afterAll(() => model.close());
-
-/** The type system refuses all of this; callers of JavaScript are not held to it. */
-type Loose = (...given: unknown[]) => unknown;
-const loose = (call: unknown) => call as Loose;
-
-/** Fails unless `call` throws this class with exactly this sentence. */
-function throws(call: () => unknown, type: typeof TypeError | typeof RangeError, message: string): void {
-  let thrown: unknown;
-  try {
-    call();
-  } catch (error) {
-    thrown = error;
-  }
-  expect(thrown).toBeInstanceOf(type);
-  expect(thrown).toHaveProperty("message", message);
-}
-
-const received = (value: unknown): string => {
-  if (value === null) return "null of type null";
-  if (typeof value === "object" || typeof value === "function") return `one of type ${typeof value}`;
-  return `${typeof value === "string" ? JSON.stringify(value) : value} of type ${typeof value}`;
-};
 
 describe("setSlots()", () => {
   test.each([[undefined], [null], ["1"], [{}], [true], [1n]])("refuses %p as a number", (value) => {
@@ -172,130 +151,6 @@ describe("loadModel()", () => {
       () => loose(native.loadModel)("a.bin"),
       TypeError,
       "Expected an object for options but received undefined of type undefined",
-    );
-  });
-});
-
-const longestMs = 7 * 24 * 3_600_000;
-const range = (low: number, high: number) => `a number from ${low} to ${high}`;
-
-/** For each option: what it takes, something of a wrong type, and where it has a range something outside. */
-const optionCases: readonly [
-  key: keyof typeof runOptions,
-  expected: string,
-  wrong: unknown,
-  outside?: number,
-][] = [
-  ["task", 'one of "transcribe", "translate"', "write"],
-  ["language", "a string", 1],
-  ["prompt", "a string", null],
-  ["carryPrompt", "a boolean", 1],
-  ["conditionOnPreviousText", "a boolean", "true"],
-  ["temperature", range(0, 1), "0", 1.5],
-  ["temperatureIncrement", range(0, 1), null, -0.1],
-  ["entropyThreshold", range(-1000, 1000), null, Number.NaN],
-  ["logprobThreshold", range(-1000, 1000), {}, 1001],
-  ["noSpeechThreshold", range(0, 1), [], 2],
-  ["bestOf", range(1, 8), "5", 9],
-  ["beamSize", range(1, 8), 5n, 0],
-  ["lengthPenalty", range(-1, 10), true, -2],
-  ["suppressBlank", "a boolean", 0],
-  ["suppressNonSpeech", "a boolean", null],
-  ["timestamps", "a boolean", {}],
-  ["wordTimes", "a boolean", "word"],
-  ["maxInitialTimestampMs", range(0, 30_000), "1000", 30_001],
-  ["speakerTurns", "a boolean", 1],
-  ["offsetMs", range(0, longestMs), null, -1],
-  ["durationMs", range(0, longestMs), "1", Number.POSITIVE_INFINITY],
-  ["vad", "a boolean", "auto"],
-  ["vadThreshold", range(0, 1), "0.5", 1.01],
-  ["vadMinSpeechMs", range(0, longestMs), null, -1],
-  ["vadMinSilenceMs", range(0, longestMs), null, -1],
-  ["vadMaxSpeechMs", range(0, longestMs), null, -1],
-  ["vadPadMs", range(0, longestMs), null, -1],
-  ["vadModel", "a string", null],
-  ["priority", 'one of "live", "request", "batch"', "urgent"],
-  ["threads", range(1, 512), "1", 0],
-];
-
-describe("run()", () => {
-  test("has a case below for every option", () => {
-    const withCase = optionCases.map(([key]) => key);
-    expect(withCase.toSorted()).toEqual(Object.keys(runOptions).toSorted() as typeof withCase);
-  });
-
-  test.each(optionCases)("refuses to go without %s", (key, expected) => {
-    const { [key]: _, ...options } = runOptions;
-    throws(
-      () => loose(model.run)(pcm, options, () => {}),
-      TypeError,
-      `Expected ${expected} for ${key} but received undefined of type undefined`,
-    );
-  });
-
-  test.each(optionCases)("refuses %s that is not %s", (key, expected, wrong) => {
-    throws(
-      () => loose(model.run)(pcm, { ...runOptions, [key]: wrong }, () => {}),
-      TypeError,
-      `Expected ${expected} for ${key} but received ${received(wrong)}`,
-    );
-  });
-
-  test.each(optionCases.filter(([, , , outside]) => outside !== undefined))(
-    "refuses %s outside of %s",
-    (key, expected, _, outside) => {
-      throws(
-        () => loose(model.run)(pcm, { ...runOptions, [key]: outside }, () => {}),
-        RangeError,
-        `Expected ${expected} for ${key} but received ${received(outside)}`,
-      );
-    },
-  );
-
-  test.each(["xx", "", "EN", "english"])("refuses %p as a language", (language) => {
-    throws(
-      () => model.run(pcm, { ...runOptions, language }, () => {}),
-      TypeError,
-      `Expected "auto" or a language of the model for language but received "${language}" of type string`,
-    );
-  });
-
-  test.each([
-    [undefined],
-    [null],
-    [{}],
-    [{ channels: 1, samples: 16_000, durationMs: 1000, format: "", channel: () => {}, close: () => {} }],
-    [new Float32Array(16_000)],
-  ])("refuses %p as a Pcm", (value) => {
-    throws(
-      () => loose(model.run)(value, runOptions, () => {}),
-      TypeError,
-      `Expected a Pcm for pcm but received ${received(value)}`,
-    );
-  });
-
-  test("refuses a Pcm of two channels", async () => {
-    const stereo = await decodeFixture("en-two-speakers.wav", { splitChannels: true });
-    throws(
-      () => model.run(stereo, runOptions, () => {}),
-      TypeError,
-      "Expected a Pcm of one channel for pcm but received one of type object",
-    );
-  });
-
-  test.each([[undefined], [null], [{}]])("refuses %p as a listener", (value) => {
-    throws(
-      () => loose(model.run)(pcm, runOptions, value),
-      TypeError,
-      `Expected a function for onEvent but received ${received(value)}`,
-    );
-  });
-
-  test("refuses to go without any argument", () => {
-    throws(
-      () => loose(model.run)(),
-      TypeError,
-      "Expected a Pcm for pcm but received undefined of type undefined",
     );
   });
 });

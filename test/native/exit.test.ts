@@ -41,19 +41,16 @@ test("a listener that throws is an uncaught exception, and the run still ends", 
 });
 
 test("a log sink that throws is an uncaught exception, and the run still ends", async () => {
-  expect(await inChild("throwing log sink")).toMatchObject({
-    code: 0,
-    signal: null,
-    lines: ["uncaught from the sink", "done"],
-  });
+  const { code, signal, lines } = await inChild("throwing log sink");
+  expect({ code, signal }).toEqual({ code: 0, signal: null });
+  expect(lines[0]).toBe("uncaught from the sink");
+  expect(lines.at(-1)).toBe("done");
 });
 
-test("a run may be cancelled at any time", async () => {
-  expect(await inChild("cancel at any time")).toMatchObject({
-    code: 0,
-    signal: null,
-    lines: ["cancelled", "io"],
-  });
+test("a run may be cancelled at any time, also after its end", async () => {
+  const { code, signal, lines } = await inChild("cancel at any time");
+  expect({ code, signal }).toEqual({ code: 0, signal: null });
+  expect(lines).toEqual([expect.stringMatching(/^cancelled( done)?$/), "io"]);
 });
 
 describe("a prompt of 64000 characters", () => {

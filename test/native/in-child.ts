@@ -24,6 +24,8 @@ export async function inChild(scenario: string, argument = ""): Promise<Ended> {
     new Response(child.stderr).text(),
     child.exited,
   ]);
+  const { exitCode: code } = child;
+  const signal = child.signalCode as NodeJS.Signals | null;
   const lines = stdout.split("\n").filter((line) => line !== "");
-  return { code: child.exitCode, signal: child.signalCode, lines, stderr };
+  return { code, signal, lines, stderr };
 }

@@ -1,0 +1,104 @@
+/** What every engine keeps to: the one over the addon, and the one that the tests of HTTP use in its place. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { AppError } from "../../src/core/errors.ts";
+import { defaultOptions, type Options, type Priority } from "../../src/core/options.ts";
+import { collect } from "../../src/core/transcript.ts";
+import type { Engine, EngineRequest } from "../../src/engine/engine.ts";
+import { recording } from "../fixtures/index.ts";
+
+export interface Wanted {
+  readonly name?: string;
+  readonly path?: string;
+  readonly options?: Partial<Options>;
+  readonly priority?: Priority;
+  readonly signal?: AbortSignal;
+}
+
+/** A request for a fixture in English; one beam is enough here. */
+export function request({
+  name = "en-digits.wav",
+  path,
+  options,
+  priority = "request",
+  signal,
+}: Wanted = {}): EngineRequest {
+  return {
+    path: path ?? recording(name).path,
+    options: { ...defaultOptions, language: "en", beamSize: 1, ...options },
+    priority,
+    signal: signal ?? new AbortController().signal,
+    requestId: "req_test",
+  };
+}
+
+/** What a promise was rejected with; fails when it is no AppError. */
+export async function refusal(promise: Promise<unknown>): Promise<AppError> {
+  const error = await promise.then(
+    () => null,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(AppError);
+  return error as AppError;
+}
+
+/** For any engine that understands the fixtures or does not listen to them at all. */
+export function engineContract(name: string, open: () => Promise<Engine>): void {
+  describe(`${name}, like every engine,`, () => {
+    let engine: Engine;
+    beforeAll(async () => {
+      engine = await open();
+    });
+    afterAll(() => engine.close(0));
+
+    test("tells of its model", () => {
+      const { id, languages, bytes, createdSeconds } = engine.model;
+      expect(id).not.toBe("");
+      expect(languages).toContain("en");
+      expect(bytes).toBeGreaterThan(0);
+      expect(Number.isInteger(createdSeconds)).toBe(true);
+    });
+
+    test("says start first, then segments and progress, then done", async () => {
+      const events = await Array.fromAsync(await engine.transcribe(request()));
+      expect(events[0]).toMatchObject({ type: "start", channels: 1 });
+      expect(events.at(-1)).toEqual({ type: "done", language: "en" });
+      const middle = events.slice(1, -1).map(({ type }) => type);
+      expect(middle).toContain("segment");
+      expect(new Set(middle).difference(new Set(["segment", "progress"]))).toEqual(new Set());
+    });
+
+    test("gives a transcript with segments in order", async () => {
+      const { segments, text, durationMs, channels } = await collect(await engine.transcribe(request()));
+      expect(text).not.toBe("");
+      expect(durationMs).toBeGreaterThan(0);
+      expect(channels).toBe(1);
+      expect(segments.map(({ id }) => id)).toEqual(segments.map((_, index) => index));
+    });
+
+    test("refuses a request whose signal has fired", async () => {
+      const { code } = await refusal(engine.transcribe(request({ signal: AbortSignal.abort() })));
+      expect(code).toBe("request_cancelled");
+    });
+
+    test("ends a transcript with request_cancelled when the signal fires", async () => {
+      const controller = new AbortController();
+      const events = await engine.transcribe(request({ name: "en-long-95s.mp3", signal: controller.signal }));
+      const reading = (async () => {
+        for await (const _ of events) controller.abort();
+      })();
+      expect((await refusal(reading)).code).toBe("request_cancelled");
+    });
+
+    test("lets a reader leave early, and serves the next", async () => {
+      for await (const _ of await engine.transcribe(request())) break;
+      const { text } = await collect(await engine.transcribe(request()));
+      expect(text).not.toBe("");
+    });
+
+    test("closes any number of times", async () => {
+      const other = await open();
+      await other.close(1000);
+      await other.close(0);
+    });
+  });
+}
