@@ -26,7 +26,7 @@ export async function stream(request: TranscriptionRequest): Promise<{ text: str
   let received = "";
   for await (const chunk of response.body ?? []) {
     received += decoder.decode(chunk, { stream: true });
-    if (firstMs === undefined && /"transcript\.text\.delta".*\n/.test(received))
+    if (firstMs === undefined && /"transcript\.text\.delta".*\r?\n/.test(received))
       firstMs = performance.now() - started;
   }
   const done = /^data: (\{.*"transcript\.text\.done".*\})\r?$/m.exec(received)?.[1];
