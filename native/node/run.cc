@@ -32,7 +32,7 @@ RunOptions run_options(const Napi::Value& value) {
   options.condition_on_previous_text = boolean("conditionOnPreviousText");
   options.temperature = number("temperature", 0, 1);
   options.temperature_increment = number("temperatureIncrement", 0, 1);
-  options.entropy_threshold = number("entropyThreshold", -1000, 1000);
+  options.compression_ratio_threshold = number("compressionRatioThreshold", -1000, 1000);
   options.logprob_threshold = number("logprobThreshold", -1000, 1000);
   options.no_speech_threshold = number("noSpeechThreshold", 0, 1);
   options.best_of = integer("bestOf", 1, 8);

@@ -18,8 +18,8 @@ export interface Options {
   readonly temperature: number;
   /** Step to the next temperature after a failed attempt; 0 = no fallback. */
   readonly temperatureIncrement: number;
-  /** An attempt fails when the entropy of its last 32 tokens is lower: a repetition. */
-  readonly entropyThreshold: number;
+  /** An attempt fails when its text compresses better than this (zlib): a repetition. */
+  readonly compressionRatioThreshold: number;
   /** An attempt fails when its mean log-probability is lower. */
   readonly logprobThreshold: number;
   /** A window is silent when its no-speech probability is higher and its mean log-probability is under the threshold. */
@@ -73,7 +73,7 @@ export const defaultOptions: Options = {
   conditionOnPreviousText: true,
   temperature: 0,
   temperatureIncrement: 0.2,
-  entropyThreshold: 2.4,
+  compressionRatioThreshold: 2.4,
   logprobThreshold: -1,
   noSpeechThreshold: 0.6,
   bestOf: 5,

@@ -30,7 +30,7 @@ const optionCases: readonly [
   ["conditionOnPreviousText", "a boolean", "true"],
   ["temperature", range(0, 1), "0", 1.5],
   ["temperatureIncrement", range(0, 1), null, -0.1],
-  ["entropyThreshold", range(-1000, 1000), null, Number.NaN],
+  ["compressionRatioThreshold", range(-1000, 1000), null, Number.NaN],
   ["logprobThreshold", range(-1000, 1000), {}, 1001],
   ["noSpeechThreshold", range(0, 1), [], 2],
   ["bestOf", range(1, 8), "5", 9],

@@ -48,11 +48,11 @@ const decodingFields = {
     1,
     "A window is silent when its no-speech probability is higher and its mean log-probability is under `logprob_threshold`.",
   ),
-  entropyThreshold: number(
-    "entropyThreshold",
+  compressionRatioThreshold: number(
+    "compressionRatioThreshold",
     0,
     100,
-    "An attempt fails as a repetition when the entropy of its last tokens is lower.",
+    "An attempt fails as a repetition when its text compresses better than this.",
   ),
   conditionOnPreviousText: flag(
     "conditionOnPreviousText",

@@ -1,0 +1,201 @@
+#include "whisper/search.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <utility>
+
+#include "error.h"
+
+namespace {
+
+constexpr float kForbidden = -std::numeric_limits<float>::infinity();
+
+/** A sequence under way. */
+struct Candidate {
+  std::vector<int> tokens;
+  std::vector<float> logprobs;
+  float sum = 0;
+  /** It ended with the end-of-text token, which is in `sum` but not in `tokens`. */
+  bool finished = false;
+
+  Candidate with(int token, float logprob, int eot) const {
+    Candidate next = *this;
+    next.sum += logprob;
+    next.finished = token == eot;
+    if (!next.finished) {
+      next.tokens.push_back(token);
+      next.logprobs.push_back(logprob);
+    }
+    return next;
+  }
+};
+
+/** MaximumLikelihoodRanker: the sum over the length, or over Google NMT's penalty when there is one. */
+float score_of(const Candidate& candidate, float length_penalty) {
+  const auto length = static_cast<float>(std::max<size_t>(candidate.tokens.size(), 1));
+  return candidate.sum / (length_penalty < 0 ? length : std::pow((5 + length) / 6, length_penalty));
+}
+
+class Search {
+ public:
+  Search(const SearchContext& context, float temperature, std::mt19937& random)
+      : context_(context), temperature_(temperature), random_(random) {}
+
+  Decoding run() {
+    const bool beams = temperature_ == 0;
+    const int lanes = beams ? context_.options.beam_size : context_.options.best_of;
+    begin(lanes);
+    std::vector<Candidate> done = beams && lanes > 1 ? beam_search(lanes) : sample(lanes);
+    const auto best = std::max_element(done.begin(), done.end(), [&](const auto& a, const auto& b) {
+      return score_of(a, context_.options.length_penalty) < score_of(b, context_.options.length_penalty);
+    });
+    Decoding result{std::move(best->tokens), std::move(best->logprobs), 0};
+    result.avg_logprob = best->sum / static_cast<float>(result.tokens.size() + 1);
+    return result;
+  }
+
+ private:
+  /** Decodes the prompt once and gives every lane a copy. */
+  void begin(int lanes) {
+    std::vector<Session::Input> inputs;
+    for (const int token : context_.prompt) {
+      inputs.push_back({token, static_cast<int>(inputs.size()), 0, false});
+    }
+    inputs.back().logits = true;
+    context_.session.reset(lanes);
+    context_.session.decode(inputs, context_.options.threads);
+    context_.session.rearrange(std::vector<int>(static_cast<size_t>(lanes), 0));
+    rows_.assign(static_cast<size_t>(lanes), inputs.size() - 1);
+    position_ = static_cast<int>(inputs.size());
+    // half of the context, as in DecodingTask; the prompt may leave less
+    steps_ = std::min(context_.session.text_context() / 2, context_.session.text_context() - position_);
+  }
+
+  /** Log-probabilities of what may follow the candidate in `lane`. */
+  std::vector<float> next(size_t lane, const Candidate& candidate) const {
+    const float* row = context_.session.logits(rows_[lane]);
+    std::vector<float> logits(row, row + context_.session.vocabulary().size);
+    context_.rules.apply(candidate.tokens, logits);
+    log_softmax(logits);
+    return logits;
+  }
+
+  /** Feeds the last token of each candidate that goes on to its lane. */
+  void advance(const std::vector<Candidate>& candidates) {
+    if (context_.cancelled) throw Error("cancelled", "The run was cancelled");
+    std::vector<Session::Input> inputs;
+    for (size_t lane = 0; lane < candidates.size(); ++lane) {
+      if (candidates[lane].finished) continue;
+      rows_[lane] = inputs.size();
+      inputs.push_back({candidates[lane].tokens.back(), position_, static_cast<int>(lane), true});
+    }
+    context_.session.decode(inputs, context_.options.threads);
+    ++position_;
+  }
+
+  /** GreedyDecoder: the most probable token at temperature 0, else one drawn; each lane for itself. */
+  std::vector<Candidate> sample(int lanes) {
+    std::vector<Candidate> candidates(static_cast<size_t>(lanes));
+    for (int step = 0; step < steps_; ++step) {
+      if (step > 0) advance(candidates);
+      for (size_t lane = 0; lane < candidates.size(); ++lane) {
+        if (candidates[lane].finished) continue;
+        const auto logprobs = next(lane, candidates[lane]);
+        const int token = pick(logprobs);
+        candidates[lane] = candidates[lane].with(token, logprobs[token], context_.session.vocabulary().eot);
+      }
+      if (std::all_of(candidates.begin(), candidates.end(), [](const auto& each) { return each.finished; })) break;
+    }
+    return candidates;
+  }
+
+  int pick(const std::vector<float>& logprobs) {
+    if (temperature_ == 0) {
+      return static_cast<int>(std::max_element(logprobs.begin(), logprobs.end()) - logprobs.begin());
+    }
+    std::vector<float> weights(logprobs.size());
+    std::transform(logprobs.begin(), logprobs.end(), weights.begin(),
+                   [&](float logprob) { return std::exp(logprob / temperature_); });
+    return std::discrete_distribution<int>(weights.begin(), weights.end())(random_);
+  }
+
+  /** BeamSearchDecoder with patience 1: ends when as many sequences are finished as there are beams. */
+  std::vector<Candidate> beam_search(int beams) {
+    struct Extension {
+      size_t lane;
+      int token;
+      float logprob;
+      float sum;
+    };
+    const int eot = context_.session.vocabulary().eot;
+    const auto wanted = static_cast<size_t>(beams);
+    std::vector<Candidate> alive(1);
+    std::vector<Candidate> finished;
+    for (int step = 0; step < steps_; ++step) {
+      if (step > 0) advance(alive);
+      std::vector<Extension> extensions;
+      for (size_t lane = 0; lane < alive.size(); ++lane) {
+        const auto logprobs = next(lane, alive[lane]);
+        for (const int token : most_probable(logprobs, wanted + 1)) {
+          extensions.push_back({lane, token, logprobs[token], alive[lane].sum + logprobs[token]});
+        }
+      }
+      std::stable_sort(extensions.begin(), extensions.end(),
+                       [](const auto& a, const auto& b) { return a.sum > b.sum; });
+
+      std::vector<Candidate> survivors;
+      std::vector<int> sources;
+      for (const Extension& each : extensions) {
+        if (survivors.size() == wanted) break;
+        Candidate candidate = alive[each.lane].with(each.token, each.logprob, eot);
+        if (!candidate.finished) {
+          survivors.push_back(std::move(candidate));
+          sources.push_back(static_cast<int>(each.lane));
+        } else if (finished.size() < wanted) {
+          finished.push_back(std::move(candidate));
+        }
+      }
+      alive = std::move(survivors);
+      if (finished.size() == wanted || alive.empty()) break;
+      context_.session.rearrange(sources);
+    }
+    // too few have ended: the best of those under way, ended here
+    std::stable_sort(alive.begin(), alive.end(), [](const auto& a, const auto& b) { return a.sum > b.sum; });
+    for (Candidate& candidate : alive) {
+      if (finished.size() >= wanted) break;
+      finished.push_back(std::move(candidate));
+    }
+    return finished;
+  }
+
+  /** The `count` most probable tokens that are allowed, best first. */
+  static std::vector<int> most_probable(const std::vector<float>& logprobs, size_t count) {
+    std::vector<int> best;
+    for (size_t i = 0; i < logprobs.size(); ++i) {
+      if (logprobs[i] == kForbidden) continue;
+      if (best.size() == count && logprobs[i] <= logprobs[static_cast<size_t>(best.back())]) continue;
+      if (best.size() == count) best.pop_back();
+      const auto at = std::find_if(best.begin(), best.end(), [&](int other) {
+        return logprobs[static_cast<size_t>(other)] < logprobs[i];
+      });
+      best.insert(at, static_cast<int>(i));
+    }
+    return best;
+  }
+
+  const SearchContext& context_;
+  const float temperature_;
+  std::mt19937& random_;
+  /** Where each lane's logits stand in the last batch. */
+  std::vector<size_t> rows_;
+  int position_ = 0;
+  int steps_ = 0;
+};
+
+}  // namespace
+
+Decoding search(const SearchContext& context, float temperature, std::mt19937& random) {
+  return Search(context, temperature, random).run();
+}
