@@ -25,7 +25,8 @@ void append_last(std::vector<int>& to, const std::vector<int>& from, size_t begi
 
 }  // namespace
 
-// whisper.cpp's tokenizer recurses once per letter (std::regex): a long text would overflow the thread's stack.
+// whisper.cpp's tokenizer recurses once per letter (std::regex): a long text would overflow the thread's
+// stack.
 History::History(const Session& session, const RunOptions& options)
     : options_(options),
       previous_(session.vocabulary().previous),

@@ -7,8 +7,8 @@
 #include "whisper/window.h"
 
 /**
- * What stands before a window: the caller's prompt and the text of earlier windows, as far as there is room and the
- * options want it. Source: the prompt handling of OpenAI's whisper/transcribe.py.
+ * What stands before a window: the caller's prompt and the text of earlier windows, as far as there is room
+ * and the options want it. Source: the prompt handling of OpenAI's whisper/transcribe.py.
  */
 class History {
  public:

@@ -6,14 +6,15 @@
 #include "whisper/upstream.h"
 
 /**
- * What may come next: sets the logits of forbidden tokens to minus infinity. Source: the LogitFilters of OpenAI's
- * whisper/decoding.py (SuppressBlank, SuppressTokens, ApplyTimestampRules).
+ * What may come next: sets the logits of forbidden tokens to minus infinity. Source: the LogitFilters of
+ * OpenAI's whisper/decoding.py (SuppressBlank, SuppressTokens, ApplyTimestampRules).
  */
 class Rules {
  public:
   Rules(const Vocabulary& vocabulary, const RunOptions& options);
 
-  /** `tokens`: what was decoded after the prompt so far. `logits`: vocabulary.size floats, changed in place. */
+  /** `tokens`: what was decoded after the prompt so far. `logits`: vocabulary.size floats, changed in place.
+   */
   void apply(const std::vector<int>& tokens, std::vector<float>& logits) const;
 
  private:

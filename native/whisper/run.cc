@@ -32,7 +32,9 @@ constexpr int64_t kMsPerFrame = 1000 / Session::kFramesPerSecond;
 /** What is left of a recording and shorter than this says nothing: whisper.cpp's limit, 100 ms. */
 constexpr int64_t kShortestFrames = 10;
 
-int64_t ms_of(size_t samples) { return static_cast<int64_t>(samples * 1000 / kSampleRate); }
+int64_t ms_of(size_t samples) {
+  return static_cast<int64_t>(samples * 1000 / kSampleRate);
+}
 
 int64_t elapsed_ms(Clock::time_point since) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - since).count();
@@ -102,7 +104,8 @@ class Transcription {
     return std::max<int64_t>(division.next_frame, 1);
   }
 
-  /** One decode of <|startoftranscript|>: the probability of no speech, and the language when it is not known. */
+  /** One decode of <|startoftranscript|>: the probability of no speech, and the language when it is not
+   * known. */
   float hear_start() {
     const Vocabulary& vocabulary = session_.vocabulary();
     session_.reset(1);
@@ -181,7 +184,8 @@ class Transcription {
   }
 
   int64_t done_ms(int64_t frame) const {
-    const int64_t behind_ms = std::max(timeline_.end(frame * kMsPerFrame), last_end_ms_) - timeline_.offset_ms;
+    const int64_t behind_ms =
+        std::max(timeline_.end(frame * kMsPerFrame), last_end_ms_) - timeline_.offset_ms;
     return std::min(behind_ms, timeline_.part_ms);
   }
 
@@ -205,8 +209,9 @@ class Transcription {
 
 }  // namespace
 
-Done run_whisper(const Weights& weights, const std::vector<float>& samples, const RunOptions& options, Gate& gate,
-                 Gate::Place place, const std::atomic<bool>& cancelled, const std::function<void(Event)>& emit) {
+Done run_whisper(const Weights& weights, const std::vector<float>& samples, const RunOptions& options,
+                 Gate& gate, Gate::Place place, const std::atomic<bool>& cancelled,
+                 const std::function<void(Event)>& emit) {
   const auto begin = Clock::now();
   const QuietWhen quiet(cancelled);
   Gate::Slot slot(gate, place, cancelled);

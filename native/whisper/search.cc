@@ -106,7 +106,8 @@ class Search {
         const int token = pick(logprobs);
         candidates[lane] = candidates[lane].with(token, logprobs[token], context_.session.vocabulary().eot);
       }
-      if (std::all_of(candidates.begin(), candidates.end(), [](const auto& each) { return each.finished; })) break;
+      if (std::all_of(candidates.begin(), candidates.end(), [](const auto& each) { return each.finished; }))
+        break;
     }
     return candidates;
   }

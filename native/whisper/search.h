@@ -29,9 +29,9 @@ struct SearchContext {
 };
 
 /**
- * Decodes the window that the session has encoded. At temperature 0 by beam search (greedily when beam_size is 1), above
- * by sampling best_of candidates with `random`; the best by log-probability over length is returned. Throws Error
- * cancelled between two steps. Source: DecodingTask, GreedyDecoder, BeamSearchDecoder and MaximumLikelihoodRanker of
- * OpenAI's whisper/decoding.py.
+ * Decodes the window that the session has encoded. At temperature 0 by beam search (greedily when beam_size
+ * is 1), above by sampling best_of candidates with `random`; the best by log-probability over length is
+ * returned. Throws Error cancelled between two steps. Source: DecodingTask, GreedyDecoder, BeamSearchDecoder
+ * and MaximumLikelihoodRanker of OpenAI's whisper/decoding.py.
  */
 Decoding search(const SearchContext& context, float temperature, std::mt19937& random);

@@ -1,5 +1,5 @@
-// The one translation unit that includes whisper.cpp's source: what its header does not offer (lanes of the attention
-// cache, logits of any row) is reached from here, and nowhere else.
+// The one translation unit that includes whisper.cpp's source: what its header does not offer (lanes of the
+// attention cache, logits of any row) is reached from here, and nowhere else.
 #include <src/whisper.cpp>
 
 #include "error.h"
@@ -48,16 +48,21 @@ Vocabulary vocabulary_of(const whisper_vocab& vocab, size_t languages) {
 
 }  // namespace
 
-void Session::Deleter::operator()(whisper_state* state) const { whisper_free_state(state); }
+void Session::Deleter::operator()(whisper_state* state) const {
+  whisper_free_state(state);
+}
 
 Session::Session(const Weights& weights) : weights_(weights) {
   const std::lock_guard<std::mutex> lock(weights.state_mutex());
   state_.reset(whisper_init_state(weights.context()));
   if (!state_) throw Error("out_of_memory", "No memory for another run of this model");
-  vocabulary_ = vocabulary_of(weights.context()->vocab, weights.multilingual() ? weights.languages().size() : 0);
+  vocabulary_ =
+      vocabulary_of(weights.context()->vocab, weights.multilingual() ? weights.languages().size() : 0);
 }
 
-int Session::text_context() const { return weights_.context()->model.hparams.n_text_ctx; }
+int Session::text_context() const {
+  return weights_.context()->model.hparams.n_text_ctx;
+}
 
 std::vector<int> Session::tokenize(const std::string& text) const {
   return ::tokenize(weights_.context()->vocab, text);
@@ -76,7 +81,8 @@ void Session::listen(const float* samples, size_t count, int threads) {
 }
 
 void Session::encode(int64_t frame, int threads) {
-  if (!whisper_encode_internal(*weights_.context(), *state_, static_cast<int>(frame), threads, nullptr, nullptr)) {
+  if (!whisper_encode_internal(*weights_.context(), *state_, static_cast<int>(frame), threads, nullptr,
+                               nullptr)) {
     throw Error("internal", "The encoder failed");
   }
 }
@@ -88,8 +94,9 @@ void Session::reset(int lanes) {
     const auto& hparams = weights_.context()->model.hparams;
     // room beside the lanes, as in whisper_full: lanes that part leave holes
     const int windows = lanes > 1 ? lanes + 2 : 1;
-    if (!whisper_kv_cache_init(state.kv_self, state.backends[0], weights_.context()->itype, hparams.n_text_state,
-                               hparams.n_text_layer, GGML_PAD(hparams.n_text_ctx, 256) * windows)) {
+    if (!whisper_kv_cache_init(state.kv_self, state.backends[0], weights_.context()->itype,
+                               hparams.n_text_state, hparams.n_text_layer,
+                               GGML_PAD(hparams.n_text_ctx, 256) * windows)) {
       throw Error("out_of_memory", "No memory for the decoder's cache");
     }
     state.kv_self_n_dec = lanes;

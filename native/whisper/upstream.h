@@ -11,7 +11,8 @@
 
 struct whisper_state;
 
-/** Ids of a model's tokens. Those below `eot` are text, those from `timestamp_begin` on are times in steps of 20 ms. */
+/** Ids of a model's tokens. Those below `eot` are text, those from `timestamp_begin` on are times in steps of
+ * 20 ms. */
 struct Vocabulary {
   int size = 0;
   int eot = 0;
@@ -34,9 +35,9 @@ struct Vocabulary {
 };
 
 /**
- * What one run computes on: whisper.cpp's state (mel spectrogram, encoding of one window, attention caches) behind a few
- * verbs. A lane is a sequence of tokens with attention of its own: a beam, or a candidate. One thread. All of it throws
- * Error out_of_memory or internal.
+ * What one run computes on: whisper.cpp's state (mel spectrogram, encoding of one window, attention caches)
+ * behind a few verbs. A lane is a sequence of tokens with attention of its own: a beam, or a candidate. One
+ * thread. All of it throws Error out_of_memory or internal.
  */
 class Session {
  public:

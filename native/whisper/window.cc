@@ -31,15 +31,17 @@ WindowResult decode_with_fallback(const SearchContext& context, float no_speech_
     const bool failed = result.compression_ratio > options.compression_ratio_threshold ||
                         result.decoding.avg_logprob < options.logprob_threshold;
     // 1 is the last temperature, but for the sum's rounding
-    const bool last = options.temperature_increment == 0 ||
-                      result.temperature + options.temperature_increment > 1 + 1e-6F;
+    const bool last =
+        options.temperature_increment == 0 || result.temperature + options.temperature_increment > 1 + 1e-6F;
     if (!failed || last || is_silent(result, options)) return result;
   }
 }
 
 Division divide(const std::vector<int>& tokens, const Vocabulary& vocabulary, int64_t frames) {
   const auto is_timestamp = [&](size_t index) { return vocabulary.is_timestamp(tokens[index]); };
-  const auto frame_of = [&](size_t index) { return kFramesPerTimestamp * (tokens[index] - vocabulary.timestamp_begin); };
+  const auto frame_of = [&](size_t index) {
+    return kFramesPerTimestamp * (tokens[index] - vocabulary.timestamp_begin);
+  };
   const size_t count = tokens.size();
   const bool ends_with_one = count >= 2 && !is_timestamp(count - 2) && is_timestamp(count - 1);
 

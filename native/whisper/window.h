@@ -14,7 +14,8 @@ struct WindowResult {
   float no_speech_prob = 0;
 };
 
-/** A piece of a window between two timestamps; [first, last) of its tokens. Frames of 10 ms from the window's start. */
+/** A piece of a window between two timestamps; [first, last) of its tokens. Frames of 10 ms from the window's
+ * start. */
 struct Slice {
   size_t first;
   size_t last;
@@ -29,8 +30,8 @@ struct Division {
 };
 
 /**
- * Decodes at rising temperatures until the text is neither repetitive nor improbable; silence needs no second attempt.
- * Source: decode_with_fallback in OpenAI's whisper/transcribe.py.
+ * Decodes at rising temperatures until the text is neither repetitive nor improbable; silence needs no second
+ * attempt. Source: decode_with_fallback in OpenAI's whisper/transcribe.py.
  */
 WindowResult decode_with_fallback(const SearchContext& context, float no_speech_prob, std::mt19937& random);
 
@@ -38,7 +39,8 @@ WindowResult decode_with_fallback(const SearchContext& context, float no_speech_
 bool is_silent(const WindowResult& result, const RunOptions& options);
 
 /**
- * Divides `tokens` at pairs of timestamps. `frames`: how many of the window hold audio. A window that ends with one
- * timestamp is done to its end; after a pair, the next one begins at the pair. Source: transcribe.py.
+ * Divides `tokens` at pairs of timestamps. `frames`: how many of the window hold audio. A window that ends
+ * with one timestamp is done to its end; after a pair, the next one begins at the pair. Source:
+ * transcribe.py.
  */
 Division divide(const std::vector<int>& tokens, const Vocabulary& vocabulary, int64_t frames);

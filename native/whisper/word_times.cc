@@ -14,6 +14,8 @@ constexpr int64_t kStepMs = 10;
 constexpr size_t kStep = kSampleRate / 1000 * kStepMs;
 /** A step sounds when it is louder than this part of the segment's loud steps. */
 constexpr float kQuiet = 0.1F;
+/** A shorter quiet stretch belongs to a sound: the closure before a plosive. */
+constexpr size_t kPauseSteps = 15;
 
 float weight_of(const std::string& bytes) {
   float weight = 0;
@@ -31,7 +33,8 @@ float weight_of(const std::string& bytes) {
   return weight;
 }
 
-/** Times in milliseconds at which equal amounts of sound have passed: one entry per sounding step, then the end. */
+/** Times in milliseconds at which equal amounts of sound have passed: one entry per sounding step, then the
+ * end. */
 std::vector<int64_t> sounding_steps(const float* samples, size_t count, int64_t start_ms, int64_t end_ms) {
   std::vector<float> loudness;
   for (int64_t at = start_ms; at + kStepMs <= end_ms; at += kStepMs) {
@@ -46,8 +49,14 @@ std::vector<int64_t> sounding_steps(const float* samples, size_t count, int64_t 
     std::vector<float> sorted = loudness;
     const auto loud = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() * 9 / 10);
     std::nth_element(sorted.begin(), loud, sorted.end());
-    for (size_t i = 0; i < loudness.size(); ++i) {
-      if (loudness[i] > *loud * kQuiet) steps.push_back(start_ms + static_cast<int64_t>(i) * kStepMs);
+    const auto is_quiet = [&](float each) { return each <= *loud * kQuiet; };
+    for (auto at = loudness.begin(); at != loudness.end();) {
+      const bool quiet = is_quiet(*at);
+      const auto next = std::find_if(at, loudness.end(), [&](float each) { return is_quiet(each) != quiet; });
+      const bool pause = quiet && static_cast<size_t>(next - at) >= kPauseSteps;
+      for (; at != next; ++at) {
+        if (!pause) steps.push_back(start_ms + (at - loudness.begin()) * kStepMs);
+      }
     }
   }
   if (steps.empty()) steps.push_back(start_ms);
@@ -60,7 +69,8 @@ std::vector<int64_t> sounding_steps(const float* samples, size_t count, int64_t 
 void time_tokens(std::vector<Token>& tokens, const float* samples, size_t count, int64_t start_ms,
                  int64_t end_ms) {
   std::vector<float> weights(tokens.size());
-  std::transform(tokens.begin(), tokens.end(), weights.begin(), [](const Token& token) { return weight_of(token.bytes); });
+  std::transform(tokens.begin(), tokens.end(), weights.begin(),
+                 [](const Token& token) { return weight_of(token.bytes); });
   const float total = std::accumulate(weights.begin(), weights.end(), 0.0F);
   const auto steps = sounding_steps(samples, count, start_ms, end_ms);
   const auto time_at = [&](float passed) {

@@ -272,6 +272,54 @@ describe("options", () => {
     }
   });
 
+  test("an attempt that fails is made again, up to temperature 1", async () => {
+    for (const threshold of [{ logprobThreshold: 0 }, { compressionRatioThreshold: 0 }]) {
+      const never = { ...threshold, noSpeechThreshold: 1 };
+      const [segment] = segmentsOf(await transcribe(model, short, { ...never, temperatureIncrement: 0.4 }));
+      expect(segment?.temperature).toBeCloseTo(0.8, 5);
+      const [only] = segmentsOf(await transcribe(model, short, { ...never, temperatureIncrement: 0 }));
+      expect(only?.temperature).toBe(0);
+    }
+  });
+
+  test("a silent window has no text, and needs no second attempt", async () => {
+    const silent = { noSpeechThreshold: 0, logprobThreshold: 0 };
+    expect(segmentsOf(await transcribe(model, short, silent))).toEqual([]);
+  });
+
+  test("sampling gives the same text every time", async () => {
+    const noisy = await decodeFixture("en-segments.wav");
+    const sampled = { temperature: 1, temperatureIncrement: 0, bestOf: 2 };
+    const [first, second] = [
+      await transcribe(model, noisy, sampled),
+      await transcribe(model, noisy, sampled),
+    ];
+    expect(segmentsOf(first)).toEqual(segmentsOf(second));
+  });
+
+  test("detecting the language costs no second pass of the encoder", async () => {
+    const costMs = async (language: string) => {
+      const times: number[] = [];
+      for (let i = 0; i < 3; i += 1) {
+        const end = (await transcribe(model, short, { language })).at(-1);
+        if (end?.type === "done") times.push(end.computeMs);
+      }
+      return Math.min(...times);
+    };
+    // the encoder is most of the work on a short clip: twice it would be far above
+    expect((await costMs("auto")) / (await costMs("en"))).toBeLessThan(1.4);
+  });
+
+  test("a segment carries both of its timestamps, and the averages of its window", async () => {
+    const segments = segmentsOf(await transcribe(model, await decodeFixture("en-segments.wav")));
+    expect(segments.length).toBeGreaterThan(2);
+    for (const { tokens, startMs, endMs, seek, avgLogprob } of segments) {
+      const timeOf = (id = 0) => seek * 10 + (id - 50364) * 20;
+      expect([timeOf(tokens[0]?.id), timeOf(tokens.at(-1)?.id)]).toEqual([startMs, endMs]);
+      expect(avgLogprob).toBe(segments[0]?.avgLogprob ?? Number.NaN);
+    }
+  });
+
   test.skipIf(vadModel === null)(
     `vad transcribes speech only, with times of the recording (${needsVadModel})`,
     async () => {
