@@ -54,7 +54,15 @@ test("the root points to the documentation", async () => {
   const { docs } = await jsonOf<{ docs: string }>(await server.fetch("/"));
   const page = await server.fetch(docs);
   expect(page.headers.get("content-type")).toStartWith("text/html");
-  expect(await page.text()).toContain("Whisper API");
+  const html = await page.text();
+  expect(html).toContain("Whisper API");
+  const files = [...html.matchAll(/(?:src|href)="([^"]*)"/g)].map(([, file = ""]) => file);
+  expect(files).toHaveLength(2);
+  for (const file of files) {
+    const answer = await server.fetch(file);
+    expect([file, answer.status, (await answer.blob()).size > 10_000]).toEqual([file, 200, true]);
+  }
+  expect((await server.fetch("/docs/ui/..%2fpackage.json")).status).toBe(404);
 });
 
 test("the description has every route with its errors, and nothing else", async () => {

@@ -1,8 +1,8 @@
 /** What operators ask: is it alive, does it take work, how is it used. */
-import { swagger } from "@elysiajs/swagger";
 import { Elysia } from "elysia";
 import type { Deps } from "../../http/deps.ts";
 import { jsonResponse } from "../../http/openapi.ts";
+import { docs } from "./docs.ts";
 
 export const system = ({ engine, version }: Pick<Deps, "engine" | "version">) =>
   new Elysia({ name: "system" })
@@ -41,19 +41,4 @@ export const system = ({ engine, version }: Pick<Deps, "engine" | "version">) =>
         },
       },
     )
-    .use(
-      swagger({
-        path: "/docs",
-        scalarVersion: "1.72.1",
-        documentation: {
-          info: {
-            title: "Whisper API",
-            version,
-            description: "OpenAI-compatible speech to text, self-hosted.",
-          },
-          tags: [{ name: "Audio" }, { name: "Models" }, { name: "System" }],
-          components: { securitySchemes: { key: { type: "http", scheme: "bearer" } } },
-          security: [{ key: [] }],
-        },
-      }),
-    );
+    .use(docs(version));

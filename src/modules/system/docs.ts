@@ -1,0 +1,57 @@
+/** /docs: Swagger's page over the routes' descriptions, with its script and style from here: it works without a network. */
+import { swagger } from "@elysiajs/swagger";
+import { Elysia } from "elysia";
+import { AppError } from "../../core/errors.ts";
+
+const path = "/docs";
+const files: Readonly<Record<string, string>> = {
+  "swagger-ui.css": "text/css; charset=utf-8",
+  "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
+};
+const page = `<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8" />
+    <meta name="viewport" content="width=device-width, initial-scale=1" />
+    <title>Whisper API</title>
+    <link rel="stylesheet" href="${path}/ui/swagger-ui.css" />
+  </head>
+  <body>
+    <div id="ui"></div>
+    <script src="${path}/ui/swagger-ui-bundle.js"></script>
+    <script>SwaggerUIBundle({ url: "${path}/json", dom_id: "#ui", persistAuthorization: true });</script>
+  </body>
+</html>
+`;
+
+export const docs = (version: string) =>
+  new Elysia({ name: "docs" })
+    .get(
+      `${path}/ui/:file`,
+      ({ params }) => {
+        const type = files[params.file];
+        if (type === undefined) throw new AppError("not_found", "There is no such file");
+        const found = Bun.resolveSync(`swagger-ui-dist/${params.file}`, import.meta.dir);
+        return new Response(Bun.file(found), { headers: { "content-type": type } });
+      },
+      { detail: { hide: true } },
+    )
+    .use(
+      swagger({
+        path,
+        documentation: {
+          info: {
+            title: "Whisper API",
+            version,
+            description: "OpenAI-compatible speech to text, self-hosted.",
+          },
+          tags: [{ name: "Audio" }, { name: "Models" }, { name: "System" }],
+          components: { securitySchemes: { key: { type: "http", scheme: "bearer" } } },
+          security: [{ key: [] }],
+        },
+      }),
+    )
+    // In place of the plugin's own page, which loads its script from elsewhere: the later route wins.
+    .get(path, () => new Response(page, { headers: { "content-type": "text/html; charset=utf-8" } }), {
+      detail: { hide: true },
+    });
