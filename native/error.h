@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -14,3 +15,8 @@ class Error : public std::runtime_error {
  private:
   std::string code_;
 };
+
+/** For a run, at every place where it can stop. */
+inline void throw_if_cancelled(const std::atomic<bool>& cancelled) {
+  if (cancelled) throw Error("cancelled", "The run was cancelled");
+}

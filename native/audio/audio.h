@@ -10,6 +10,11 @@
 /** What whisper takes: samples per second. */
 constexpr int kSampleRate = 16000;
 
+/** Duration of 16 kHz samples, whole milliseconds. */
+constexpr int64_t ms_of(size_t samples) {
+  return static_cast<int64_t>(samples) * 1000 / kSampleRate;
+}
+
 /** 16 kHz float samples, one row per channel, all rows equally long. Immutable once shared between threads.
  */
 struct Audio {
@@ -18,7 +23,7 @@ struct Audio {
   std::string format;
 
   size_t samples() const { return channels.empty() ? 0 : channels.front().size(); }
-  int64_t duration_ms() const { return static_cast<int64_t>(samples()) * 1000 / kSampleRate; }
+  int64_t duration_ms() const { return ms_of(samples()); }
 };
 
 struct DecodeOptions {

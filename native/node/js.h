@@ -14,6 +14,9 @@
 // message "Expected X for name but received Y of type Z". JS thread only.
 namespace js {
 
+/** No time that crosses the boundary is longer: a week. */
+constexpr int64_t kLongestMs = int64_t{7} * 24 * 3600 * 1000;
+
 Napi::TypeError expected(const std::string& what, const std::string& name, const Napi::Value& received);
 
 std::string string(const Napi::Value& value, const std::string& name);

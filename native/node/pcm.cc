@@ -12,8 +12,6 @@ namespace {
 /** Tells our objects from all others; made at random. */
 constexpr napi_type_tag kPcmTag = {0x8d1c5b0e7f2a4936, 0xa6e3f94d20b8c751};
 
-constexpr int64_t kLongestMs = int64_t{7} * 24 * 3600 * 1000;
-
 /** Channels [first, first + count) of an Audio that several Pcm may share. */
 struct View {
   std::shared_ptr<const Audio> audio;
@@ -67,7 +65,7 @@ Napi::Value decode(const Napi::CallbackInfo& info) {
   DecodeOptions options;
   options.split_channels = js::boolean(given["splitChannels"], "splitChannels");
   options.max_channels = static_cast<int>(js::integer(given["maxChannels"], "maxChannels", 1, 64));
-  options.max_duration_ms = js::integer(given["maxDurationMs"], "maxDurationMs", 1, kLongestMs);
+  options.max_duration_ms = js::integer(given["maxDurationMs"], "maxDurationMs", 1, js::kLongestMs);
 
   const auto work = [options](auto decoder) -> js::Work {
     return [options, decoder](const std::atomic<bool>& cancelled) {

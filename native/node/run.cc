@@ -6,12 +6,6 @@
 #include "node/js.h"
 #include "whisper/run.h"
 
-namespace {
-
-constexpr int64_t kLongestMs = int64_t{7} * 24 * 3600 * 1000;
-
-}  // namespace
-
 RunOptions run_options(const Napi::Value& value) {
   const Napi::Object given = js::object(value, "options");
   const auto boolean = [&](const char* key) { return js::boolean(given[key], key); };
@@ -22,7 +16,7 @@ RunOptions run_options(const Napi::Value& value) {
   const auto integer = [&](const char* key, int64_t low, int64_t high) {
     return static_cast<int>(js::integer(given[key], key, low, high));
   };
-  const auto ms = [&](const char* key) { return js::integer(given[key], key, 0, kLongestMs); };
+  const auto ms = [&](const char* key) { return js::integer(given[key], key, 0, js::kLongestMs); };
 
   RunOptions options;
   options.translate = js::choice(given["task"], "task", {"transcribe", "translate"}) == 1;

@@ -46,7 +46,7 @@ void Gate::Slot::take(std::unique_lock<std::mutex>& lock) {
   const auto waited = std::chrono::steady_clock::now() - begin;
   waited_ms_ += std::chrono::duration_cast<std::chrono::milliseconds>(waited).count();
   gate_.changed_.notify_all();
-  if (cancelled_) throw Error("cancelled", "The run was cancelled");
+  throw_if_cancelled(cancelled_);
   ++gate_.taken_;
   held_ = true;
 }

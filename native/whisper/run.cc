@@ -6,7 +6,6 @@
 #include <optional>
 #include <random>
 #include <string>
-#include <string_view>
 #include <utility>
 
 #include "audio/audio.h"
@@ -31,10 +30,6 @@ constexpr float kLowestLogprob = -100;
 constexpr int64_t kMsPerFrame = 1000 / Session::kFramesPerSecond;
 /** What is left of a recording and shorter than this says nothing: whisper.cpp's limit, 100 ms. */
 constexpr int64_t kShortestFrames = 10;
-
-int64_t ms_of(size_t samples) {
-  return static_cast<int64_t>(samples * 1000 / kSampleRate);
-}
 
 int64_t elapsed_ms(Clock::time_point since) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - since).count();
@@ -82,7 +77,7 @@ class Transcription {
     const int64_t frames = ms_of(count) / kMsPerFrame;
     for (int64_t frame = 0; frame + kShortestFrames < frames;) {
       if (frame > 0) slot_.offer(done_ms(frame));
-      if (cancelled_) throw Error("cancelled", "The run was cancelled");
+      throw_if_cancelled(cancelled_);
       frame += transcribe_window(frame, std::min(frames - frame, Session::kWindowFrames));
       emit_(Progress{done_ms(frame), timeline_.part_ms});
     }

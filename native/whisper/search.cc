@@ -84,7 +84,7 @@ class Search {
 
   /** Feeds the last token of each candidate that goes on to its lane. */
   void advance(const std::vector<Candidate>& candidates) {
-    if (context_.cancelled) throw Error("cancelled", "The run was cancelled");
+    throw_if_cancelled(context_.cancelled);
     std::vector<Session::Input> inputs;
     for (size_t lane = 0; lane < candidates.size(); ++lane) {
       if (candidates[lane].finished) continue;

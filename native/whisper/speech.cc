@@ -25,10 +25,6 @@ size_t samples_of(int64_t ms) {
   return static_cast<size_t>(ms) * kSamplesPerMs;
 }
 
-int64_t ms_of(size_t samples) {
-  return static_cast<int64_t>(samples / kSamplesPerMs);
-}
-
 void pad(std::vector<Speech>& speech, size_t padding, size_t samples) {
   for (size_t i = 0; i < speech.size(); ++i) {
     const size_t before = i == 0 ? 0 : speech[i - 1].end;

@@ -80,35 +80,6 @@ std::vector<Piece> with_punctuation(std::vector<Piece> pieces) {
   return words;
 }
 
-/**
- * whisper.cpp gives tokens without a confident timestamp the time of their neighbour, so words pile up at one
- * moment. Such a pile is spread over the time up to the end of the word that follows it, by length of text.
- */
-void spread_piles(std::vector<Word>& words) {
-  for (size_t first = 0; first < words.size();) {
-    size_t last = first;
-    while (last + 1 < words.size() && words[last].end_ms == words[last].start_ms &&
-           words[last + 1].start_ms == words[first].start_ms) {
-      ++last;
-    }
-    const bool alone = words[last].end_ms == words[last].start_ms && last + 1 < words.size();
-    const int64_t begin = words[first].start_ms;
-    const int64_t end = alone ? words[last + 1].start_ms : words[last].end_ms;
-    size_t letters = 0;
-    for (size_t i = first; i <= last; ++i) letters += words[i].text.size();
-    size_t before = 0;
-    for (size_t i = first; (last > first || alone) && i <= last; ++i) {
-      const auto at = [&](size_t n) {
-        return begin + (end - begin) * static_cast<int64_t>(n) / static_cast<int64_t>(letters);
-      };
-      words[i].start_ms = at(before);
-      before += words[i].text.size();
-      words[i].end_ms = at(before);
-    }
-    first = last + 1;
-  }
-}
-
 }  // namespace
 
 std::vector<Word> merge_words(const std::vector<Token>& tokens, const std::string& language, int64_t start_ms,
@@ -136,6 +107,5 @@ std::vector<Word> merge_words(const std::vector<Token>& tokens, const std::strin
     last_ms = word.end_ms;
     words.push_back(std::move(word));
   }
-  spread_piles(words);
   return words;
 }
