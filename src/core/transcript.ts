@@ -77,11 +77,16 @@ export function textOf(segments: readonly Segment[]): string {
 
 /** Reads a run to its end. Throws what the run throws. */
 export async function collect(events: AsyncIterable<TranscriptEvent>): Promise<Transcript> {
+  return transcriptOf(await Array.fromAsync(events));
+}
+
+/** What all events of a run say together. */
+export function transcriptOf(events: readonly TranscriptEvent[]): Transcript {
   let durationMs = 0;
   let channels = 1;
   let language = "";
   const segments: Segment[] = [];
-  for await (const event of events) {
+  for (const event of events) {
     if (event.type === "start") ({ durationMs, channels } = event);
     else if (event.type === "segment") segments.push(event.segment);
     else if (event.type === "done") language = event.language;

@@ -11,6 +11,7 @@ import type { Logger } from "../../src/log.ts";
 import { native } from "../../src/native.ts";
 import { wav } from "../fixtures/encodings.ts";
 import { demoModel, needsVadModel, recording, vadModel } from "../fixtures/index.ts";
+import { makeSilentVideo } from "../fixtures/video.ts";
 import { FakeEngine } from "../helpers/engine.ts";
 import { engineContract, refusal, request, type Wanted } from "./engine.ts";
 
@@ -100,16 +101,7 @@ describe("the engine over the addon", () => {
       "video without sound with no_audio_track (needs the ffmpeg command and a build with its libraries)",
       async () => {
         const path = join(directory, "silent.mp4");
-        Bun.spawnSync([
-          "ffmpeg",
-          "-loglevel",
-          "error",
-          "-f",
-          "lavfi",
-          "-i",
-          "testsrc=size=64x64:duration=1",
-          path,
-        ]);
+        makeSilentVideo(path);
         expect(await refusal(engine.transcribe(request({ path })))).toMatchObject({
           code: "no_audio_track",
           param: "file",

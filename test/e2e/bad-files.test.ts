@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { native } from "../../src/native.ts";
 import { wav } from "../fixtures/encodings.ts";
 import { recording } from "../fixtures/index.ts";
+import { makeSilentVideo } from "../fixtures/video.ts";
 import {
   bytesOf,
   type Content,
@@ -163,16 +164,7 @@ describe("a file", () => {
     "of video without sound is refused (needs the ffmpeg command and a build with its libraries)",
     async () => {
       const path = join(directory, "silent.mp4");
-      Bun.spawnSync([
-        "ffmpeg",
-        "-loglevel",
-        "error",
-        "-f",
-        "lavfi",
-        "-i",
-        "testsrc=size=64x64:duration=1",
-        path,
-      ]);
+      makeSilentVideo(path);
       const answer = await post(server, { file: await Bun.file(path).bytes() });
       expectRefusal(answer, aboutFile("no_audio_track", /audio/));
     },

@@ -2,7 +2,7 @@
 import { Elysia } from "elysia";
 import { render, streamView, type View } from "../../core/formats.ts";
 import type { Options } from "../../core/options.ts";
-import { collect, type TranscriptEvent } from "../../core/transcript.ts";
+import { collect, type TranscriptEvent, transcriptOf } from "../../core/transcript.ts";
 import type { Deps } from "../../http/deps.ts";
 import { wireName } from "../../http/form.ts";
 import { eventStream } from "../../http/sse.ts";
@@ -87,9 +87,5 @@ async function* payloads(events: AsyncIterable<TranscriptEvent>, view: View): As
     if (event.type !== "progress") seen.push(event);
     if (event.type === "segment") yield* stream.segment(event.segment);
   }
-  yield* stream.done(await collect(replay(seen)));
-}
-
-async function* replay(events: readonly TranscriptEvent[]) {
-  yield* events;
+  yield* stream.done(transcriptOf(seen));
 }
