@@ -93,11 +93,9 @@ test("a file that grows too large is refused while it is still being sent", asyn
   await using server = await testServer({ config: { maxFileSize: 100_000 } });
   const client = await Client.open(server.listen());
   await client.send(head("Transfer-Encoding: chunked") + chunk(filePart("x").slice(0, -2)));
-  const refused = client.receives('"code":"request_too_large"');
-  let sent = 0;
-  for (; !client.received && sent < 1000; sent++) await client.send(chunk("x".repeat(10_000)));
-  await refused;
-  expect(sent).toBeLessThan(1000);
+  await client.send(chunk("x".repeat(200_000))); // and no last chunk: the body never ends
+  await client.receives('"code":"request_too_large"');
+  expect(client.received).toStartWith("HTTP/1.1 413 ");
 });
 
 test("after a refused upload the client sees the answer and can use the connection again", async () => {
