@@ -65,7 +65,7 @@ export async function receiveUpload(
   try {
     const pace = new Pace(limits.stallTimeoutMs);
     for (;;) {
-      const { done, value } = await pace.next(reader.read());
+      const { done, value } = await pace.next(form.unlessFailed(reader.read()));
       if (done) break;
       pace.received += value.length;
       if (pace.received > maxBodyBytes) throw tooLarge(limits);
@@ -120,8 +120,7 @@ class Form {
   private stream: Readable | null = null;
   private saved: Promise<UploadedFile | null> = Promise.resolve(null);
   private failure: unknown = null;
-  /** Ends the current wait for the parser: it takes nothing more after a failure. */
-  private wake = () => {};
+  private interrupt: (reason: unknown) => void = () => {};
 
   constructor(
     contentType: string,
@@ -151,24 +150,28 @@ class Form {
     this.parser.on("close", () => this.closed.resolve());
   }
 
-  /** Resolves when the parser takes more. */
-  async write(bytes: Uint8Array): Promise<void> {
-    this.check();
-    await new Promise<void>((resolve) => {
-      this.wake = resolve;
-      this.parser.write(bytes, () => resolve());
+  /** Settles as `work` does, or throws what is wrong with the form as soon as that is known. */
+  unlessFailed<T>(work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (this.failure) reject(this.failure);
+      this.interrupt = reject;
+      work.then(resolve, reject);
     });
-    this.check();
+  }
+
+  /** Resolves when the parser takes more. */
+  write(bytes: Uint8Array): Promise<void> {
+    return this.unlessFailed(
+      new Promise((resolve) => {
+        this.parser.write(bytes, () => resolve());
+      }),
+    );
   }
 
   async end(): Promise<{ file: UploadedFile; fields: ReadonlyMap<string, readonly string[]> }> {
-    this.check();
-    this.wake = this.closed.resolve;
     this.parser.end();
-    await this.closed.promise;
-    this.check();
-    const file = await this.saved;
-    this.check();
+    await this.unlessFailed(this.closed.promise);
+    const file = await this.unlessFailed(this.saved);
     if (file) return { file, fields: this.fields };
     throw new AppError("missing_required_parameter", "Expected an audio file for file but received none", {
       param: "file",
@@ -185,11 +188,7 @@ class Form {
 
   private fail(error: unknown): void {
     this.failure ??= error;
-    this.wake();
-  }
-
-  private check(): void {
-    if (this.failure) throw this.failure;
+    this.interrupt(this.failure);
   }
 
   private attempt(action: () => void): void {
