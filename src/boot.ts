@@ -1,6 +1,6 @@
 /** From settings to a running engine: the one place where values of the lower layers are made and put together. */
 import { version } from "../package.json";
-import { type Config, computePlan, runsThatFit } from "./config.ts";
+import { type Config, defaultSlots, threadsOn } from "./config.ts";
 import { openWhisperEngine } from "./engine/whisper.ts";
 import type { Deps } from "./http/deps.ts";
 import type { Logger } from "./log.ts";
@@ -25,23 +25,27 @@ export async function boot(config: Config, log: Logger): Promise<Deps> {
     }),
     ensureVad({ ...from, name: config.vadModel, url: config.vadUrl }),
   ]);
-  const plan = computePlan(navigator.hardwareConcurrency, config.slots, config.threads);
-  if (plan.warning) log.warn(plan.warning);
-
   const gpus = info.devices.filter((device) => device.type === "gpu").length;
   if (typeof config.gpu === "number" && config.gpu >= gpus) {
     log.warn(`GPU ${config.gpu} is not there (${gpus} found): running on the CPU`);
   }
   const wanted = config.gpu === "auto" ? 0 : config.gpu;
+  const gpu = typeof wanted === "number" && wanted < gpus ? wanted : -1;
+  const cores = navigator.hardwareConcurrency;
+  const threads = threadsOn(cores, config.threads);
+  if (config.threads > cores)
+    log.warn(`THREADS is lowered from ${config.threads} to the number of cores, ${cores}.`);
   const engine = await openWhisperEngine({
     native,
     log,
     model,
     vadModel: vad.path,
-    gpu: typeof wanted === "number" && wanted < gpus ? wanted : -1,
-    slots: plan.slots,
-    threads: plan.threads,
-    maxRuns: (bytesPerRun) => config.maxRuns || runsThatFit(process.availableMemory(), bytesPerRun),
+    gpu,
+    threads,
+    slots: config.slots || defaultSlots(gpu >= 0),
+    // a size that the user names is taken as it is; else other programs live here too
+    slotsBytes: config.slots ? 0 : Math.floor(process.availableMemory() / 2),
+    maxRuns: config.maxRuns,
     maxQueue: config.maxQueue,
     maxDurationMs: config.maxDurationMs,
   }).catch((error: Error) => {
@@ -49,8 +53,8 @@ export async function boot(config: Config, log: Logger): Promise<Deps> {
   });
   const { id, precision, languages } = engine.model;
   log.info("model loaded", {
-    ...{ model: id, precision, languages: languages.length, slots: plan.slots, threads: plan.threads },
-    device: info.devices.find((device) => device.type === (gpus > 0 ? "gpu" : "cpu"))?.description,
+    ...{ model: id, precision, languages: languages.length, slots: engine.model.slots, threads },
+    device: info.devices.find((device) => device.type === (gpu >= 0 ? "gpu" : "cpu"))?.description,
   });
   return { config, log, engine, hasVad: () => vad.path !== null, version };
 }

@@ -138,14 +138,14 @@ const settings = {
   maxFileSize: setting("MAX_FILE_SIZE", byteSize, "52428800", "Largest upload: bytes, or 200k, 50MB, 1GiB."),
   maxDurationMs: setting("MAX_DURATION", duration(100), "4h", "Longest recording: seconds, or 90m, 4h."),
   uploadTimeoutMs: setting("UPLOAD_TIMEOUT", duration(1), "30s", "Longest pause within an upload."),
-  slots: setting("SLOTS", integer(0, 1024), "0", "Runs that compute at the same time; 0 = from the cores."),
-  threads: setting("THREADS", integer(0, 1024), "0", "Threads of each of them; 0 = from the cores."),
-  maxRuns: setting(
-    "MAX_RUNS",
+  slots: setting(
+    "SLOTS",
     integer(0, 1024),
     "0",
-    "Runs admitted at the same time; 0 = up to 8, as the memory allows.",
+    "Windows (30 s each) decoded together; 0 = 8, on a GPU 32, less if memory is short.",
   ),
+  threads: setting("THREADS", integer(0, 1024), "0", "Threads that compute; 0 = the cores."),
+  maxRuns: setting("MAX_RUNS", integer(0, 1024), "0", "Runs admitted at the same time; 0 = twice the slots."),
   maxQueue: setting("MAX_QUEUE", integer(0, 100_000), "64", "Requests that may wait; the next ones get 503."),
   gpu: setting("GPU", gpu, "auto", "auto, off, or the index of a GPU."),
   shutdownTimeoutMs: setting("SHUTDOWN_TIMEOUT", duration(0), "30s", "Time that running work has to end."),
@@ -245,38 +245,13 @@ export function markdownTable(): string {
   return ["| Variable | Default | What it does |", "|---|---|---|", ...lines].join("\n");
 }
 
-export interface Plan {
-  /** Runs that compute at the same time. */
-  readonly slots: number;
-  /** Threads of each. */
-  readonly threads: number;
-  /** A sentence for the log when the settings ask for more than the cores give, else null. */
-  readonly warning: string | null;
+/** Gains of more threads end about here: what they compute is cut into too small pieces. */
+const mostThreads = 16;
+
+/** THREADS as it is used: 0 = the cores. More threads than cores would wait for each other. */
+export function threadsOn(cores: number, threads: number): number {
+  return Math.min(threads || mostThreads, cores);
 }
 
-/**
- * Shares the cores among runs; 0 = to be chosen. ggml's threads spin while they wait: more of them than cores make every run
- * many times slower, so only a user who sets both can have that, with a warning. A run gains little beyond eight threads.
- */
-export function computePlan(cores: number, slots: number, threads: number): Plan {
-  if (slots > 0 && threads > 0) {
-    const warning =
-      slots * threads > cores
-        ? `SLOTS x THREADS is ${slots * threads} but there are ${cores} cores: every run will be much slower.`
-        : null;
-    return { slots, threads, warning };
-  }
-  const cut = (name: string, wanted: number) =>
-    wanted > cores ? `${name} is lowered from ${wanted} to the number of cores, ${cores}.` : null;
-  if (threads > 0) {
-    const fitting = Math.min(threads, cores);
-    return { slots: Math.floor(cores / fitting), threads: fitting, warning: cut("THREADS", threads) };
-  }
-  const fitting = Math.min(slots, cores) || Math.max(1, Math.floor(cores / 8));
-  return { slots: fitting, threads: Math.floor(cores / fitting), warning: cut("SLOTS", slots) };
-}
-
-/** MAX_RUNS=0: as many runs as half of the free memory holds, for other programs live here too; 1 to 8. */
-export function runsThatFit(availableBytes: number, bytesPerRun: number): number {
-  return Math.max(1, Math.min(8, Math.floor(availableBytes / 2 / bytesPerRun)));
-}
+/** SLOTS=0: more are worth it where a step of many windows costs no more than one of few. */
+export const defaultSlots = (onGpu: boolean) => (onGpu ? 32 : 8);

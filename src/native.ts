@@ -5,7 +5,7 @@
  * Wrong types and ranges throw TypeError/RangeError at the call: "Expected X for name but received Y of type Z".
  */
 import type { Options, Priority } from "./core/options.ts";
-import type { Segment } from "./core/transcript.ts";
+import type { Segment, Token } from "./core/transcript.ts";
 
 /** Codes of errors that cross the boundary, on `NativeError.code`. */
 export type NativeErrorCode =
@@ -66,7 +66,23 @@ export interface Job<T> {
 export interface ModelOptions {
   /** Index of the GPU, or -1: CPU only. Ignored when the build has no GPU backend. */
   readonly gpu: number;
-  readonly flashAttention: boolean;
+  /** Of the CPU, for all runs together: no more than there are cores. */
+  readonly threads: number;
+  /** Our own kernels where the CPU computes; false: ggml's, which a GPU always uses. */
+  readonly kernels: boolean;
+  /** Windows decoded at the same time, at most, and the memory that they may take: 0 = no limit. There is one at least. */
+  readonly slots: number;
+  readonly slotsBytes: number;
+}
+
+/** What was computed on a model so far. */
+export interface Counters {
+  /** Windows that were encoded, and the time of that; steps of the decoder, their tokens, and their time. */
+  readonly windows: number;
+  readonly encodingUs: number;
+  readonly steps: number;
+  readonly rows: number;
+  readonly decodingUs: number;
 }
 
 /** Weights, read-only, shared by any number of runs. */
@@ -78,12 +94,14 @@ export interface Model {
   readonly precision: string;
   /** Size of the weights' file. */
   readonly bytes: number;
-  /** About what one run allocates beside the weights. */
-  readonly bytesPerRun: number;
+  /** Windows decoded at the same time, and what each takes when it has been used. */
+  readonly slots: number;
+  readonly bytesPerSlot: number;
   /** Codes of the languages that it knows; ["en"] for English-only models. */
   readonly languages: readonly string[];
-  /** Starts a run on a thread of its own, with a state of its own. `onEvent` is called on the JS thread, in order. */
+  /** Starts a run. Runs are served by priority, then by least audio served so far, and decoded together. `onEvent` is called on the JS thread, in order. */
   run(pcm: Pcm, options: RunOptions, onEvent: (event: RunEvent) => void): Run;
+  counters(): Counters;
   /** Resolves when the last run has ended and the weights are freed. Runs can no longer be started. Idempotent. */
   close(): Promise<void>;
 }
@@ -97,14 +115,22 @@ export interface Run {
 /** Options of one run: complete and flat. `splitChannels` is not among them: a run has one channel. */
 export interface RunOptions extends Omit<Options, "splitChannels"> {
   readonly priority: Priority;
-  /** Threads of this run while it holds its slot. */
-  readonly threads: number;
+  /** Whether `attempt` and `token` events are wanted. */
+  readonly tokenEvents: boolean;
   /** Path of Silero weights in whisper.cpp's format; "" when `vad` is false. */
   readonly vadModel: string;
 }
 
-/** Any number of `segment` and `progress`, then exactly one `done` or `error`. */
+/**
+ * For each window: its attempts with their tokens if they are wanted, its segments, `progress`. Then exactly one `done` or
+ * `error`. What was accepted is not yet a segment: another attempt may follow, and what comes after the window's last
+ * timestamp is heard again in the next one.
+ */
 export type RunEvent =
+  /** A window's decoding begins, 0 being the first time; what was accepted of it before does not count. */
+  | { readonly type: "attempt"; readonly number: number; readonly temperature: number }
+  /** Accepted: the attempt's result will have it. With beams it comes when all of them have it. Without times; windowMs: of a timestamp, from its window's start. */
+  | { readonly type: "token"; readonly token: Token; readonly windowMs: number | null }
   | { readonly type: "segment"; readonly segment: Omit<Segment, "channel"> }
   /** A window is finished: audio behind it, of the whole (in the recording's timeline, offset included). */
   | { readonly type: "progress"; readonly doneMs: number; readonly totalMs: number }
@@ -134,11 +160,6 @@ export interface Native {
   info(): Info;
   /** Lines of whisper.cpp, ggml and libav. null: drop them. Any thread may log; lines are dropped when JS cannot follow. */
   setLog(sink: ((level: LogLevel, line: string) => void) | null): void;
-  /**
-   * How many runs of this process compute at the same time (at least 1). The others wait at the start of their next
-   * 30-second window, by priority, then by least audio served so far.
-   */
-  setSlots(slots: number): void;
   /** Decodes a file or bytes (not to be changed meanwhile) to 16 kHz, on a thread of its own. */
   decode(source: string | Uint8Array, options: DecodeOptions): Job<Pcm>;
   /** Samples of one channel at 16 kHz, -1..1; copied. For tests and live audio. */

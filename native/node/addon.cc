@@ -6,7 +6,6 @@
 #include "node/log_js.h"
 #include "node/model.h"
 #include "node/pcm.h"
-#include "whisper/gate.h"
 #include "whisper/ggml_log.h"
 #include "whisper/openmp.h"
 
@@ -49,17 +48,12 @@ Napi::Value info(const Napi::CallbackInfo& call) {
   return result;
 }
 
-void set_slots(const Napi::CallbackInfo& call) {
-  compute_gate().set_slots(static_cast<int>(js::integer(call[0], "slots", 1, 512)));
-}
-
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   Backgrounds::of(env);
   forward_ggml_log();
   throttle_openmp_spinning();
   exports.Set("info", Napi::Function::New(env, info, "info"));
   exports.Set("setLog", Napi::Function::New(env, set_log, "setLog"));
-  exports.Set("setSlots", Napi::Function::New(env, set_slots, "setSlots"));
   exports.Set("decode", Napi::Function::New(env, decode, "decode"));
   exports.Set("pcm", Napi::Function::New(env, pcm_from_samples, "pcm"));
   exports.Set("loadModel", Napi::Function::New(env, load_model, "loadModel"));

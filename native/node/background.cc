@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "whisper/gate.h"
+#include "engine/scheduler.h"
 
 namespace {
 
@@ -63,7 +63,7 @@ void Background::post(Message message) {
 
 void Background::cancel() {
   cancelled_ = true;
-  compute_gate().wake();
+  Scheduler::wake();
 }
 
 void Background::deliver(napi_env env) {

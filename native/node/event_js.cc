@@ -62,7 +62,15 @@ Napi::Object event_to_js(Napi::Env env, const Event& event) {
   std::visit(
       [&](const auto& what) {
         using What = std::decay_t<decltype(what)>;
-        if constexpr (std::is_same_v<What, Segment>) {
+        if constexpr (std::is_same_v<What, Attempt>) {
+          object.Set("type", "attempt");
+          object.Set("number", what.number);
+          object.Set("temperature", what.temperature);
+        } else if constexpr (std::is_same_v<What, Accepted>) {
+          object.Set("type", "token");
+          object.Set("token", token_to_js(env, what.token));
+          object.Set("windowMs", time_or_null(env, what.window_ms));
+        } else if constexpr (std::is_same_v<What, Segment>) {
           object.Set("type", "segment");
           object.Set("segment", segment_to_js(env, what));
         } else if constexpr (std::is_same_v<What, Progress>) {

@@ -31,6 +31,7 @@ RunOptions run_options(const Napi::Value& value) {
   options.no_speech_threshold = number("noSpeechThreshold", 0, 1);
   options.best_of = integer("bestOf", 1, 8);
   options.beam_size = integer("beamSize", 1, 8);
+  options.patience = number("patience", 0.1, 10);
   options.length_penalty = number("lengthPenalty", -1, 10);
   options.suppress_blank = boolean("suppressBlank");
   options.suppress_non_speech = boolean("suppressNonSpeech");
@@ -41,6 +42,7 @@ RunOptions run_options(const Napi::Value& value) {
   options.speaker_turns = boolean("speakerTurns");
   options.offset_ms = ms("offsetMs");
   options.duration_ms = ms("durationMs");
+  options.token_events = boolean("tokenEvents");
   options.vad = boolean("vad");
   options.vad_threshold = number("vadThreshold", 0, 1);
   options.vad_min_speech_ms = ms("vadMinSpeechMs");
@@ -50,26 +52,23 @@ RunOptions run_options(const Napi::Value& value) {
   options.vad_model = string("vadModel");
   options.priority =
       static_cast<Priority>(js::choice(given["priority"], "priority", {"live", "request", "batch"}));
-  options.threads = integer("threads", 1, 512);
   return options;
 }
 
-Napi::Value start_run(Napi::Env env, std::shared_ptr<Weights> weights, Samples samples, RunOptions options,
+Napi::Value start_run(Napi::Env env, std::shared_ptr<Engine> engine, Samples samples, RunOptions options,
                       Napi::Function on_event, std::function<void(Napi::Env)> on_end) {
   // here, not on the thread: runs come in the order of the calls
-  const Gate::Place place = compute_gate().arrive(options.priority);
+  const auto visit = std::make_shared<Visit>(std::move(engine), options.priority);
   const auto listener = std::make_shared<Napi::FunctionReference>(Napi::Persistent(on_event));
   const auto background = Background::start(
       env,
-      [weights = std::move(weights), samples = std::move(samples), options = std::move(options), place,
+      [visit, samples = std::move(samples), options = std::move(options),
        to = listener.get()](Background& self) {
         const auto emit = [&](Event event) {
           self.post([to, event = std::move(event)](Napi::Env on) { to->Call({event_to_js(on, event)}); });
         };
         js::guarded(
-            [&] {
-              emit(run_whisper(*weights, *samples, options, compute_gate(), place, self.cancelled(), emit));
-            },
+            [&] { emit(run_whisper(*visit, *samples, options, self.cancelled(), emit)); },
             [&](const std::string& code, const std::string& message) { emit(Failure{code, message}); });
       },
       [listener, on_end = std::move(on_end)](Napi::Env on) { on_end(on); });

@@ -27,11 +27,11 @@ void append_last(std::vector<int>& to, const std::vector<int>& from, size_t begi
 
 // whisper.cpp's tokenizer recurses once per letter (std::regex): a long text would overflow the thread's
 // stack.
-History::History(const Session& session, const RunOptions& options)
+History::History(const Weights& weights, const RunOptions& options)
     : options_(options),
-      previous_(session.vocabulary().previous),
-      room_(static_cast<size_t>(session.text_context()) / 2 - 1),
-      initial_(session.tokenize(" " + std::string(tail(options.prompt, kLongestPrompt)))) {
+      previous_(weights.vocabulary().previous),
+      room_(static_cast<size_t>(weights.network().text_context) / 2 - 1),
+      initial_(weights.tokenize(" " + std::string(tail(options.prompt, kLongestPrompt)))) {
   if (options.prompt.empty()) initial_.clear();
   if (!options.carry_prompt) tokens_ = initial_;
 }

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "whisper/options.h"
-#include "whisper/upstream.h"
+#include "whisper/weights.h"
 #include "whisper/window.h"
 
 /**
@@ -12,7 +12,7 @@
  */
 class History {
  public:
-  History(const Session& session, const RunOptions& options);
+  History(const Weights& weights, const RunOptions& options);
 
   /** The tokens to decode first: <|startofprev|> and previous text, if any, then `start`. */
   std::vector<int> prompt(const std::vector<int>& start) const;

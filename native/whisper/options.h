@@ -20,6 +20,7 @@ struct RunOptions {
   float no_speech_threshold = 0;
   int best_of = 1;
   int beam_size = 1;
+  float patience = 1;
   float length_penalty = -1;
   bool suppress_blank = true;
   bool suppress_non_speech = false;
@@ -29,6 +30,7 @@ struct RunOptions {
   bool speaker_turns = false;
   int64_t offset_ms = 0;
   int64_t duration_ms = 0;
+  bool token_events = false;
   bool vad = false;
   float vad_threshold = 0;
   int64_t vad_min_speech_ms = 0;
@@ -37,5 +39,4 @@ struct RunOptions {
   int64_t vad_pad_ms = 0;
   std::string vad_model;
   Priority priority = Priority::request;
-  int threads = 1;
 };

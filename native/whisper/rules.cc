@@ -4,18 +4,26 @@
 #include <cmath>
 #include <limits>
 
+#include "compute/kernels.h"
+
 namespace {
 
 constexpr float kForbidden = -std::numeric_limits<float>::infinity();
 constexpr int64_t kMsPerTimestamp = 20;
 
-/** Logarithm of the sum of the exponentials of [begin, end); minus infinity if all are. */
-float log_sum_exp(const float* begin, const float* end) {
-  const float highest = *std::max_element(begin, end);
+/** Logarithm of the sum of the exponentials; minus infinity if all are. */
+float log_sum_exp(const float* logits, int count) {
+  thread_local std::vector<float> exponentials;
+  const float highest = kernels().maximum(logits, count);
   if (highest == kForbidden) return kForbidden;
-  double sum = 0;
-  for (const float* each = begin; each != end; ++each) sum += std::exp(*each - highest);
-  return highest + static_cast<float>(std::log(sum));
+  exponentials.assign(logits, logits + count);
+  return highest + std::log(kernels().exponentials(exponentials.data(), count, 1, highest));
+}
+
+/** Logarithm of the sum of two numbers, given theirs. */
+float log_add(float a, float b) {
+  const float highest = std::max(a, b);
+  return highest == kForbidden ? kForbidden : highest + std::log1p(std::exp(std::min(a, b) - highest));
 }
 
 }  // namespace
@@ -36,17 +44,51 @@ Rules::Rules(const Vocabulary& vocabulary, const RunOptions& options)
   }
 }
 
-void Rules::apply(const std::vector<int>& tokens, std::vector<float>& logits) const {
-  for (const int token : suppressed_) logits[token] = kForbidden;
+int Scores::best() const {
+  return static_cast<int>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+}
+
+std::vector<int> Scores::best(size_t count) const {
+  std::vector<int> best;
+  float lowest = kForbidden;
+  for (size_t i = 0; i < logits.size(); ++i) {
+    if (logits[i] <= lowest) continue;
+    if (best.size() == count) best.pop_back();
+    const auto at = std::find_if(best.begin(), best.end(),
+                                 [&](int other) { return logits[static_cast<size_t>(other)] < logits[i]; });
+    best.insert(at, static_cast<int>(i));
+    if (best.size() == count) lowest = logits[static_cast<size_t>(best.back())];
+  }
+  return best;
+}
+
+Scores scores_of(const float* logits, int count) {
+  return {{logits, logits + count}, log_sum_exp(logits, count)};
+}
+
+Scores Rules::apply(const std::vector<int>& tokens, const float* row) const {
+  const int times = vocabulary_.timestamp_begin;
+  Scores scores{{row, row + vocabulary_.size}, 0};
+  auto& logits = scores.logits;
+  for (const int token : suppressed_) logits[static_cast<size_t>(token)] = kForbidden;
   if (suppress_blank_ && tokens.empty()) {
-    logits[vocabulary_.eot] = kForbidden;
-    if (vocabulary_.blank >= 0) logits[vocabulary_.blank] = kForbidden;
+    logits[static_cast<size_t>(vocabulary_.eot)] = kForbidden;
+    if (vocabulary_.blank >= 0) logits[static_cast<size_t>(vocabulary_.blank)] = kForbidden;
   }
-  if (timestamps_) {
-    apply_to_timestamps(tokens, logits);
+  if (!timestamps_) {
+    std::fill(logits.begin() + times, logits.end(), kForbidden);
+    scores.log_sum = log_sum_exp(logits.data(), times);
+    return scores;
+  }
+  apply_to_timestamps(tokens, logits);
+  // timestamps together more probable than any word: then one of them it is
+  scores.log_sum = log_sum_exp(logits.data() + times, vocabulary_.size - times);
+  if (scores.log_sum > kernels().maximum(logits.data(), times)) {
+    std::fill(logits.begin(), logits.begin() + times, kForbidden);
   } else {
-    std::fill(logits.begin() + vocabulary_.timestamp_begin, logits.end(), kForbidden);
+    scores.log_sum = log_add(scores.log_sum, log_sum_exp(logits.data(), times));
   }
+  return scores;
 }
 
 void Rules::apply_to_timestamps(const std::vector<int>& tokens, std::vector<float>& logits) const {
@@ -68,15 +110,4 @@ void Rules::apply_to_timestamps(const std::vector<int>& tokens, std::vector<floa
     std::fill(logits.begin(), times, kForbidden);
     if (max_initial_ >= 0) std::fill(times + max_initial_ + 1, logits.end(), kForbidden);
   }
-  // together more probable than any word: then one of them it is
-  const float* data = logits.data();
-  const float* begin = data + vocabulary_.timestamp_begin;
-  if (log_sum_exp(begin, data + logits.size()) > *std::max_element(data, begin)) {
-    std::fill(logits.begin(), times, kForbidden);
-  }
-}
-
-void log_softmax(std::vector<float>& logits) {
-  const float sum = log_sum_exp(logits.data(), logits.data() + logits.size());
-  for (float& logit : logits) logit -= sum;
 }

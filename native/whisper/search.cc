@@ -2,15 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
-#include <numeric>
 #include <utility>
 
 #include "error.h"
 
 namespace {
-
-constexpr float kForbidden = -std::numeric_limits<float>::infinity();
 
 /** A sequence under way. */
 struct Candidate {
@@ -41,7 +37,10 @@ float score_of(const Candidate& candidate, float length_penalty) {
 class Search {
  public:
   Search(const SearchContext& context, float temperature, std::mt19937& random)
-      : context_(context), temperature_(temperature), random_(random) {}
+      : context_(context),
+        vocabulary_(context.session.weights().vocabulary()),
+        temperature_(temperature),
+        random_(random) {}
 
   Decoding run() {
     const bool beams = temperature_ == 0;
@@ -51,6 +50,7 @@ class Search {
     const auto best = std::max_element(done.begin(), done.end(), [&](const auto& a, const auto& b) {
       return score_of(a, context_.options.length_penalty) < score_of(b, context_.options.length_penalty);
     });
+    tell(*best, best->tokens.size());
     Decoding result{std::move(best->tokens), std::move(best->logprobs), 0};
     result.avg_logprob = best->sum / static_cast<float>(result.tokens.size() + 1);
     return result;
@@ -65,21 +65,46 @@ class Search {
     }
     inputs.back().logits = true;
     context_.session.reset(lanes);
-    context_.session.decode(inputs, context_.options.threads);
+    context_.session.decode(inputs);
     context_.session.rearrange(std::vector<int>(static_cast<size_t>(lanes), 0));
     rows_.assign(static_cast<size_t>(lanes), inputs.size() - 1);
     position_ = static_cast<int>(inputs.size());
+    const int context = context_.session.weights().network().text_context;
     // half of the context, as in DecodingTask; the prompt may leave less
-    steps_ = std::min(context_.session.text_context() / 2, context_.session.text_context() - position_);
+    steps_ = std::min(context / 2, context - position_);
   }
 
-  /** Log-probabilities of what may follow the candidate in `lane`. */
-  std::vector<float> next(size_t lane, const Candidate& candidate) const {
-    const float* row = context_.session.logits(rows_[lane]);
-    std::vector<float> logits(row, row + context_.session.vocabulary().size);
-    context_.rules.apply(candidate.tokens, logits);
-    log_softmax(logits);
-    return logits;
+  /** What may follow the candidate in `lane`. */
+  Scores next(size_t lane, const Candidate& candidate) const {
+    return context_.rules.apply(candidate.tokens, context_.session.logits(rows_[lane]));
+  }
+
+  /** Tells the first `count` tokens of the candidate, as far as they are new. */
+  void tell(const Candidate& candidate, size_t count) {
+    if (!context_.listener.token) return;
+    for (; told_ < count; ++told_)
+      context_.listener.token(candidate.tokens[told_], candidate.logprobs[told_]);
+  }
+
+  /** Tells what all candidates have in common: no decision is left there. */
+  void tell_common(const std::vector<const std::vector<Candidate>*>& all) {
+    if (!context_.listener.token) return;
+    const Candidate* first = nullptr;
+    size_t common = 0;
+    for (const auto* candidates : all) {
+      for (const Candidate& each : *candidates) {
+        if (!first) {
+          first = &each;
+          common = each.tokens.size();
+        }
+        const auto end = std::min(common, each.tokens.size());
+        const auto differ =
+            std::mismatch(each.tokens.begin(), each.tokens.begin() + static_cast<std::ptrdiff_t>(end),
+                          first->tokens.begin());
+        common = static_cast<size_t>(differ.first - each.tokens.begin());
+      }
+    }
+    if (first) tell(*first, common);
   }
 
   /** Feeds the last token of each candidate that goes on to its lane. */
@@ -91,7 +116,7 @@ class Search {
       rows_[lane] = inputs.size();
       inputs.push_back({candidates[lane].tokens.back(), position_, static_cast<int>(lane), true});
     }
-    context_.session.decode(inputs, context_.options.threads);
+    context_.session.decode(inputs);
     ++position_;
   }
 
@@ -102,27 +127,25 @@ class Search {
       if (step > 0) advance(candidates);
       for (size_t lane = 0; lane < candidates.size(); ++lane) {
         if (candidates[lane].finished) continue;
-        const auto logprobs = next(lane, candidates[lane]);
-        const int token = pick(logprobs);
-        candidates[lane] = candidates[lane].with(token, logprobs[token], context_.session.vocabulary().eot);
+        const Scores scores = next(lane, candidates[lane]);
+        const int token = temperature_ == 0 ? scores.best() : draw(scores);
+        candidates[lane] = candidates[lane].with(token, scores.logprob(token), vocabulary_.eot);
       }
+      tell_common({&candidates});
       if (std::all_of(candidates.begin(), candidates.end(), [](const auto& each) { return each.finished; }))
         break;
     }
     return candidates;
   }
 
-  int pick(const std::vector<float>& logprobs) {
-    if (temperature_ == 0) {
-      return static_cast<int>(std::max_element(logprobs.begin(), logprobs.end()) - logprobs.begin());
-    }
-    std::vector<float> weights(logprobs.size());
-    std::transform(logprobs.begin(), logprobs.end(), weights.begin(),
-                   [&](float logprob) { return std::exp(logprob / temperature_); });
+  int draw(const Scores& scores) {
+    std::vector<float> weights(scores.logits.size());
+    std::transform(scores.logits.begin(), scores.logits.end(), weights.begin(),
+                   [&](float logit) { return std::exp((logit - scores.log_sum) / temperature_); });
     return std::discrete_distribution<int>(weights.begin(), weights.end())(random_);
   }
 
-  /** BeamSearchDecoder with patience 1: ends when as many sequences are finished as there are beams. */
+  /** BeamSearchDecoder: ends when beams x patience sequences are finished. */
   std::vector<Candidate> beam_search(int beams) {
     struct Extension {
       size_t lane;
@@ -130,17 +153,19 @@ class Search {
       float logprob;
       float sum;
     };
-    const int eot = context_.session.vocabulary().eot;
-    const auto wanted = static_cast<size_t>(beams);
+    const int eot = vocabulary_.eot;
+    const auto width = static_cast<size_t>(beams);
+    const auto wanted =
+        static_cast<size_t>(std::max(std::lround(static_cast<float>(beams) * context_.options.patience), 1L));
     std::vector<Candidate> alive(1);
     std::vector<Candidate> finished;
     for (int step = 0; step < steps_; ++step) {
       if (step > 0) advance(alive);
       std::vector<Extension> extensions;
       for (size_t lane = 0; lane < alive.size(); ++lane) {
-        const auto logprobs = next(lane, alive[lane]);
-        for (const int token : most_probable(logprobs, wanted + 1)) {
-          extensions.push_back({lane, token, logprobs[token], alive[lane].sum + logprobs[token]});
+        const Scores scores = next(lane, alive[lane]);
+        for (const int token : scores.best(width + 1)) {
+          extensions.push_back({lane, token, scores.logprob(token), alive[lane].sum + scores.logprob(token)});
         }
       }
       std::stable_sort(extensions.begin(), extensions.end(),
@@ -149,7 +174,7 @@ class Search {
       std::vector<Candidate> survivors;
       std::vector<int> sources;
       for (const Extension& each : extensions) {
-        if (survivors.size() == wanted) break;
+        if (survivors.size() == width) break;
         Candidate candidate = alive[each.lane].with(each.token, each.logprob, eot);
         if (!candidate.finished) {
           survivors.push_back(std::move(candidate));
@@ -159,7 +184,8 @@ class Search {
         }
       }
       alive = std::move(survivors);
-      if (finished.size() == wanted || alive.empty()) break;
+      tell_common({&finished, &alive});
+      if (finished.size() >= wanted || alive.empty()) break;
       context_.session.rearrange(sources);
     }
     // too few have ended: the best of those under way, ended here
@@ -171,28 +197,16 @@ class Search {
     return finished;
   }
 
-  /** The `count` most probable tokens that are allowed, best first. */
-  static std::vector<int> most_probable(const std::vector<float>& logprobs, size_t count) {
-    std::vector<int> best;
-    for (size_t i = 0; i < logprobs.size(); ++i) {
-      if (logprobs[i] == kForbidden) continue;
-      if (best.size() == count && logprobs[i] <= logprobs[static_cast<size_t>(best.back())]) continue;
-      if (best.size() == count) best.pop_back();
-      const auto at = std::find_if(best.begin(), best.end(), [&](int other) {
-        return logprobs[static_cast<size_t>(other)] < logprobs[i];
-      });
-      best.insert(at, static_cast<int>(i));
-    }
-    return best;
-  }
-
   const SearchContext& context_;
+  const Vocabulary& vocabulary_;
   const float temperature_;
   std::mt19937& random_;
   /** Where each lane's logits stand in the last batch. */
   std::vector<size_t> rows_;
   int position_ = 0;
   int steps_ = 0;
+  /** How many tokens the listener knows. */
+  size_t told_ = 0;
 };
 
 }  // namespace

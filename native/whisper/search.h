@@ -1,12 +1,13 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <random>
 #include <vector>
 
+#include "engine/session.h"
 #include "whisper/options.h"
 #include "whisper/rules.h"
-#include "whisper/upstream.h"
 
 /** What was decoded from a window at one temperature. */
 struct Decoding {
@@ -18,6 +19,14 @@ struct Decoding {
   float avg_logprob = 0;
 };
 
+/** Who is told how the decoding of a window goes on; both may be empty. */
+struct SearchListener {
+  /** An attempt begins, 0 being the first: the tokens of the one before do not count. */
+  std::function<void(int attempt, float temperature)> attempt;
+  /** A token that this attempt's result will have. With beams: as soon as all have it. */
+  std::function<void(int token, float logprob)> token;
+};
+
 /** Everything that a window is decoded with. Borrows what it points to. */
 struct SearchContext {
   Session& session;
@@ -26,6 +35,7 @@ struct SearchContext {
   const std::atomic<bool>& cancelled;
   /** Tokens before the decoded ones: previous text, start of transcript, language, task. */
   const std::vector<int>& prompt;
+  const SearchListener& listener;
 };
 
 /**

@@ -42,6 +42,19 @@ struct Segment {
   bool speaker_turn = false;
 };
 
+/** A window's decoding begins, 0 being the first time; what was accepted of it before does not count. */
+struct Attempt {
+  int number = 0;
+  float temperature = 0;
+};
+
+/** A token that the present attempt's result will have. */
+struct Accepted {
+  Token token;
+  /** Of a timestamp, from its window's start; -1 for text. */
+  int64_t window_ms = -1;
+};
+
 struct Progress {
   int64_t done_ms = 0;
   int64_t total_ms = 0;
@@ -59,5 +72,6 @@ struct Failure {
   std::string message;
 };
 
-/** Any number of Segment and Progress, then exactly one Done or Failure. */
-using Event = std::variant<Segment, Progress, Done, Failure>;
+/** For each window its attempts with their tokens if they are wanted, its segments and Progress; then exactly
+ * one Done or Failure. */
+using Event = std::variant<Attempt, Accepted, Segment, Progress, Done, Failure>;

@@ -103,10 +103,10 @@ std::vector<Speech> find_speech(const std::vector<float>& probabilities, size_t 
 }
 
 std::vector<Speech> detect_speech(const float* samples, size_t count, const RunOptions& options,
-                                  const std::function<void()>& between) {
+                                  Session& session) {
   check_vad_file(options.vad_model);
   auto params = whisper_vad_default_context_params();
-  params.n_threads = options.threads;
+  params.n_threads = 1;  // the graph of a frame is too small for more
   const std::unique_ptr<whisper_vad_context, VadDeleter> vad(
       whisper_vad_init_from_file_with_params(options.vad_model.c_str(), params));
   if (!vad) throw Error("bad_model", "The VAD weights cannot be read");
@@ -114,16 +114,18 @@ std::vector<Speech> detect_speech(const float* samples, size_t count, const RunO
   std::vector<float> probabilities;
   probabilities.reserve(count / kFrame + 1);
   const size_t step = size_t{30} * kSampleRate / kFrame * kFrame;
+  size_t at = 0;
   whisper_vad_reset_state(vad.get());
-  for (size_t at = 0; at < count; at += step) {
-    between();
+  session.work([&] {
     const size_t part = std::min(step, count - at);
     if (!whisper_vad_detect_speech_no_reset(vad.get(), samples + at, static_cast<int>(part))) {
       throw Error("internal", "Voice activity detection failed");
     }
     const float* found = whisper_vad_probs(vad.get());
     probabilities.insert(probabilities.end(), found, found + whisper_vad_n_probs(vad.get()));
-  }
+    at += part;
+    return at == count;
+  });
   return find_speech(probabilities, kFrame, count, options);
 }
 

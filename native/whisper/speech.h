@@ -1,11 +1,10 @@
 #pragma once
 
-#include <atomic>
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
+#include "engine/session.h"
 #include "whisper/options.h"
 
 /** A stretch of speech, in samples of the recording: [begin, end). */
@@ -24,11 +23,11 @@ std::vector<Speech> find_speech(const std::vector<float>& probabilities, size_t 
                                 size_t samples, const RunOptions& options);
 
 /**
- * Runs Silero (whisper.cpp's, on the CPU) over 16 kHz samples and returns the stretches of speech. `between`
- * is called every 30 seconds of audio and may throw to stop it. Throws Error bad_model.
+ * Runs Silero (whisper.cpp's, on the CPU) over 16 kHz samples and returns the stretches of speech. The
+ * session gives it turns to compute, 30 seconds of audio at a time. Throws Error bad_model, cancelled.
  */
 std::vector<Speech> detect_speech(const float* samples, size_t count, const RunOptions& options,
-                                  const std::function<void()>& between);
+                                  Session& session);
 
 /** Speech alone, 100 ms of silence between stretches, and the way back to the recording's timeline. */
 class Condensed {

@@ -1,8 +1,7 @@
-// The one translation unit that includes whisper.cpp's source: what its header does not offer (lanes of the
-// attention cache, logits of any row) is reached from here, and nowhere else.
+// The one translation unit that includes whisper.cpp's source: what its header does not offer (tensors, mel
+// filters, the tokenizer) is reached from here, and nowhere else.
 #include <src/whisper.cpp>
 
-#include "error.h"
 #include "whisper/upstream.h"
 
 namespace {
@@ -28,7 +27,56 @@ std::vector<int> non_speech_of(const whisper_vocab& vocab) {
   return ids;
 }
 
-Vocabulary vocabulary_of(const whisper_vocab& vocab, size_t languages) {
+EncoderLayer encoder_layer(const whisper_layer_encoder& from) {
+  return {
+      {from.attn_ln_0_w, from.attn_ln_0_b},
+      {from.attn_q_w, from.attn_q_b},
+      {from.attn_k_w, nullptr},
+      {from.attn_v_w, from.attn_v_b},
+      {from.attn_ln_1_w, from.attn_ln_1_b},
+      {from.mlp_ln_w, from.mlp_ln_b},
+      {from.mlp_0_w, from.mlp_0_b},
+      {from.mlp_1_w, from.mlp_1_b},
+  };
+}
+
+DecoderLayer decoder_layer(const whisper_layer_decoder& from) {
+  return {
+      {from.attn_ln_0_w, from.attn_ln_0_b},
+      {from.attn_q_w, from.attn_q_b},
+      {from.attn_k_w, nullptr},
+      {from.attn_v_w, from.attn_v_b},
+      {from.attn_ln_1_w, from.attn_ln_1_b},
+      {from.cross_attn_ln_0_w, from.cross_attn_ln_0_b},
+      {from.cross_attn_q_w, from.cross_attn_q_b},
+      {from.cross_attn_k_w, nullptr},
+      {from.cross_attn_v_w, from.cross_attn_v_b},
+      {from.cross_attn_ln_1_w, from.cross_attn_ln_1_b},
+      {from.mlp_ln_w, from.mlp_ln_b},
+      {from.mlp_0_w, from.mlp_0_b},
+      {from.mlp_1_w, from.mlp_1_b},
+  };
+}
+
+/** Window `frame` of the samples as the centred transform reads it: 200 samples before, mirrored at the
+ * start. */
+std::vector<float> padded_window(const float* samples, int64_t count, int64_t frame) {
+  std::vector<float> window(upstream::kWindowFrames * WHISPER_HOP_LENGTH + WHISPER_N_FFT, 0.0F);
+  const int64_t first = frame * WHISPER_HOP_LENGTH - WHISPER_N_FFT / 2;
+  const auto size = static_cast<int64_t>(window.size());
+  for (int64_t i = 0; i < std::min(size, count - first); ++i) {
+    const int64_t at = std::abs(first + i);
+    if (at < count) window[i] = samples[at];
+  }
+  return window;
+}
+
+}  // namespace
+
+namespace upstream {
+
+Vocabulary vocabulary(const whisper_context& context, size_t languages) {
+  const whisper_vocab& vocab = context.vocab;
   Vocabulary to;
   to.size = vocab.n_vocab;
   to.eot = vocab.token_eot;
@@ -46,91 +94,58 @@ Vocabulary vocabulary_of(const whisper_vocab& vocab, size_t languages) {
   return to;
 }
 
-}  // namespace
-
-void Session::Deleter::operator()(whisper_state* state) const {
-  whisper_free_state(state);
+Network network(const whisper_context& context) {
+  const whisper_model& model = context.model;
+  const whisper_hparams& sizes = model.hparams;
+  Network to;
+  to.mels = sizes.n_mels;
+  to.audio_context = sizes.n_audio_ctx;
+  to.audio_width = sizes.n_audio_state;
+  to.audio_heads = sizes.n_audio_head;
+  to.text_context = sizes.n_text_ctx;
+  to.text_width = sizes.n_text_state;
+  to.text_heads = sizes.n_text_head;
+  to.vocabulary = sizes.n_vocab;
+  to.conv1 = {model.e_conv_1_w, model.e_conv_1_b};
+  to.conv2 = {model.e_conv_2_w, model.e_conv_2_b};
+  to.audio_positions = model.e_pe;
+  for (const auto& layer : model.layers_encoder) to.encoder.push_back(encoder_layer(layer));
+  to.encoder_norm = {model.e_ln_w, model.e_ln_b};
+  to.token_embedding = model.d_te;
+  to.text_positions = model.d_pe;
+  for (const auto& layer : model.layers_decoder) to.decoder.push_back(decoder_layer(layer));
+  to.decoder_norm = {model.d_ln_w, model.d_ln_b};
+  return to;
 }
 
-Session::Session(const Weights& weights) : weights_(weights) {
-  const std::lock_guard<std::mutex> lock(weights.state_mutex());
-  state_.reset(whisper_init_state(weights.context()));
-  if (!state_) throw Error("out_of_memory", "No memory for another run of this model");
-  vocabulary_ =
-      vocabulary_of(weights.context()->vocab, weights.multilingual() ? weights.languages().size() : 0);
+std::vector<int> tokenize(const whisper_context& context, const std::string& text) {
+  return ::tokenize(context.vocab, text);
 }
 
-int Session::text_context() const {
-  return weights_.context()->model.hparams.n_text_ctx;
+std::string_view bytes_of(const whisper_context& context, int token) {
+  if (token >= context.vocab.token_eot) return {};
+  return context.vocab.id_to_token.at(token);
 }
 
-std::vector<int> Session::tokenize(const std::string& text) const {
-  return ::tokenize(weights_.context()->vocab, text);
+std::vector<ggml_backend_t> backends(const whisper_context& context) {
+  return whisper_backend_init(context.params);
 }
 
-std::string_view Session::bytes_of(int token) const {
-  if (token >= vocabulary_.eot) return {};
-  return weights_.context()->vocab.id_to_token.at(token);
+std::vector<float> log_mel(const whisper_context& context, const float* samples, size_t count,
+                           int64_t frame) {
+  const auto& filters = context.model.filters;
+  // in the window's own positions, which begin half a transform before it
+  const int64_t heard = static_cast<int64_t>(count) + WHISPER_N_FFT / 2 - frame * WHISPER_HOP_LENGTH;
+  const std::vector<float> window = padded_window(samples, static_cast<int64_t>(count), frame);
+  whisper_mel mel;
+  mel.n_mel = filters.n_mel;
+  mel.n_len = kWindowFrames;
+  mel.data.resize(static_cast<size_t>(mel.n_mel) * mel.n_len);
+  log_mel_spectrogram_worker_thread(
+      0, global_cache.hann_window, window,
+      static_cast<int>(std::clamp<int64_t>(heard, 0, static_cast<int64_t>(window.size()))), WHISPER_N_FFT,
+      WHISPER_HOP_LENGTH, 1, filters, mel);
+  return std::move(mel.data);
 }
 
-void Session::listen(const float* samples, size_t count, int threads) {
-  const int n = static_cast<int>(count);
-  if (whisper_pcm_to_mel_with_state(weights_.context(), state_.get(), samples, n, threads) != 0) {
-    throw Error("internal", "The spectrogram could not be computed");
-  }
-}
-
-void Session::encode(int64_t frame, int threads) {
-  if (!whisper_encode_internal(*weights_.context(), *state_, static_cast<int>(frame), threads, nullptr,
-                               nullptr)) {
-    throw Error("internal", "The encoder failed");
-  }
-}
-
-void Session::reset(int lanes) {
-  auto& state = *state_;
-  if (state.kv_self_n_dec < lanes) {
-    whisper_kv_cache_free(state.kv_self);
-    const auto& hparams = weights_.context()->model.hparams;
-    // room beside the lanes, as in whisper_full: lanes that part leave holes
-    const int windows = lanes > 1 ? lanes + 2 : 1;
-    if (!whisper_kv_cache_init(state.kv_self, state.backends[0], weights_.context()->itype,
-                               hparams.n_text_state, hparams.n_text_layer,
-                               GGML_PAD(hparams.n_text_ctx, 256) * windows)) {
-      throw Error("out_of_memory", "No memory for the decoder's cache");
-    }
-    state.kv_self_n_dec = lanes;
-  }
-  whisper_kv_cache_clear(state.kv_self);
-}
-
-void Session::decode(const std::vector<Input>& inputs, int threads) {
-  auto& batch = state_->batch;
-  batch.n_tokens = static_cast<int>(inputs.size());
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    batch.token[i] = inputs[i].token;
-    batch.pos[i] = inputs[i].position;
-    batch.n_seq_id[i] = 1;
-    batch.seq_id[i][0] = inputs[i].lane;
-    batch.logits[i] = inputs[i].logits ? 1 : 0;
-  }
-  if (!whisper_decode_internal(*weights_.context(), *state_, batch, threads, false, nullptr, nullptr)) {
-    throw Error("internal", "The decoder failed");
-  }
-}
-
-const float* Session::logits(size_t row) const {
-  return state_->logits.data() + row * static_cast<size_t>(vocabulary_.size);
-}
-
-void Session::rearrange(const std::vector<int>& sources) {
-  auto& cache = state_->kv_self;
-  const int lanes = static_cast<int>(sources.size());
-  // through a second set of lanes: a lane may be a source after it was a target
-  for (int i = 0; i < lanes; ++i) whisper_kv_cache_seq_cp(cache, sources[i], kMostLanes + i, -1, -1);
-  for (int i = 0; i < kMostLanes; ++i) whisper_kv_cache_seq_rm(cache, i, -1, -1);
-  for (int i = 0; i < lanes; ++i) {
-    whisper_kv_cache_seq_cp(cache, kMostLanes + i, i, -1, -1);
-    whisper_kv_cache_seq_rm(cache, kMostLanes + i, -1, -1);
-  }
-}
+}  // namespace upstream

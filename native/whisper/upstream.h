@@ -2,14 +2,14 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "whisper/weights.h"
+#include "compute/nodes.h"
 
-struct whisper_state;
+struct ggml_backend;
+struct whisper_context;
 
 /** Ids of a model's tokens. Those below `eot` are text, those from `timestamp_begin` on are times in steps of
  * 20 ms. */
@@ -34,54 +34,62 @@ struct Vocabulary {
   bool is_timestamp(int token) const { return token >= timestamp_begin; }
 };
 
-/**
- * What one run computes on: whisper.cpp's state (mel spectrogram, encoding of one window, attention caches)
- * behind a few verbs. A lane is a sequence of tokens with attention of its own: a beam, or a candidate. One
- * thread. All of it throws Error out_of_memory or internal.
- */
-class Session {
- public:
-  static constexpr int kMostLanes = 8;
-  static constexpr int kFramesPerSecond = 100;
-  /** A window: 30 s. */
-  static constexpr int64_t kWindowFrames = 3000;
-
-  struct Input {
-    int token;
-    int position;
-    int lane;
-    /** Whether logits() of this row will be asked for. */
-    bool logits;
-  };
-
-  explicit Session(const Weights& weights);
-
-  const Vocabulary& vocabulary() const { return vocabulary_; }
-  /** Longest sequence of tokens, prompt included. */
-  int text_context() const;
-  std::vector<int> tokenize(const std::string& text) const;
-  std::string_view bytes_of(int token) const;
-
-  /** Computes the mel spectrogram of 16 kHz samples. */
-  void listen(const float* samples, size_t count, int threads);
-  /** Encodes the window that begins at `frame` (10 ms each). The lanes are forgotten. */
-  void encode(int64_t frame, int threads);
-
-  /** Forgets all lanes and makes room for `lanes` of them. */
-  void reset(int lanes);
-  /** Decodes the inputs in one batch. */
-  void decode(const std::vector<Input>& inputs, int threads);
-  /** The logits of input `row` of the last decode(): vocabulary().size floats, good until the next one. */
-  const float* logits(size_t row) const;
-  /** Lane i becomes a copy of lane sources[i], for all i at once. */
-  void rearrange(const std::vector<int>& sources);
-
- private:
-  struct Deleter {
-    void operator()(whisper_state* state) const;
-  };
-
-  const Weights& weights_;
-  std::unique_ptr<whisper_state, Deleter> state_;
-  Vocabulary vocabulary_;
+struct EncoderLayer {
+  Norm attention_norm;
+  Linear query, key, value, out;
+  Norm mlp_norm;
+  Linear up, down;
 };
+
+struct DecoderLayer {
+  Norm self_norm;
+  Linear self_query, self_key, self_value, self_out;
+  Norm cross_norm;
+  Linear cross_query, cross_key, cross_value, cross_out;
+  Norm mlp_norm;
+  Linear up, down;
+};
+
+/** A model's tensors and their sizes, as our graphs see them; owned by its whisper_context. */
+struct Network {
+  int mels, audio_context, audio_width, audio_heads;
+  int text_context, text_width, text_heads;
+  int vocabulary;
+  /** Convolution kernels [3, in, out], biases [1, out]. */
+  Linear conv1, conv2;
+  /** [width, context] f32. */
+  ggml_tensor* audio_positions;
+  std::vector<EncoderLayer> encoder;
+  Norm encoder_norm;
+  /** [width, vocabulary]: both the embedding and the last product. */
+  ggml_tensor* token_embedding;
+  ggml_tensor* text_positions;
+  std::vector<DecoderLayer> decoder;
+  Norm decoder_norm;
+};
+
+/** What whisper.cpp's header does not offer. All of it only reads the context. */
+namespace upstream {
+
+Vocabulary vocabulary(const whisper_context& context, size_t languages);
+Network network(const whisper_context& context);
+std::vector<int> tokenize(const whisper_context& context, const std::string& text);
+/** Bytes of a text token; empty for any other. */
+std::string_view bytes_of(const whisper_context& context, int token);
+
+/** Those that a model's graphs run on: its GPU if it has one, accelerators, the CPU last. The caller owns
+ * them. */
+std::vector<ggml_backend*> backends(const whisper_context& context);
+
+constexpr int kFramesPerSecond = 100;
+/** A window: 30 s. */
+constexpr int kWindowFrames = 3000;
+
+/**
+ * log10 of the mel energies of kWindowFrames frames from `frame` on, [mels][frames]; beyond the end of the 16
+ * kHz samples it is silent. Source: log_mel_spectrogram() of OpenAI's whisper/audio.py, before clamp and
+ * scale.
+ */
+std::vector<float> log_mel(const whisper_context& context, const float* samples, size_t count, int64_t frame);
+
+}  // namespace upstream

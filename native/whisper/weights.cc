@@ -32,23 +32,17 @@ Weights::Weights(std::unique_ptr<whisper_context, Deleter> context) : context_(s
   } else {
     languages_.emplace_back("en");
   }
+  network_ = upstream::network(*context_);
+  vocabulary_ = upstream::vocabulary(*context_, multilingual() ? languages_.size() : 0);
+  alignment_heads_ = ::alignment_heads({static_cast<int>(network_.decoder.size()), network_.text_heads,
+                                        network_.text_width, network_.mels, multilingual()});
 }
 
-// whisper.cpp's published memory use less the weights, from tiny (200 MB) to large (1 GB), is within 15 % of
-// this line over the square of the width.
-int64_t Weights::bytes_per_run() const {
-  constexpr int64_t fixed = 120'000'000;
-  constexpr int64_t per_square = 540;
-  const int64_t width = whisper_model_n_audio_state(context_.get());
-  return fixed + per_square * width * width;
-}
-
-std::shared_ptr<Weights> Weights::load(const std::string& path, int gpu, bool flash_attention) {
+std::shared_ptr<Weights> Weights::load(const std::string& path, int gpu) {
   check_model_file(path);
   auto params = whisper_context_default_params();
   params.use_gpu = gpu >= 0;
   params.gpu_device = gpu >= 0 ? gpu : 0;
-  params.flash_attn = flash_attention;
   std::unique_ptr<whisper_context, Deleter> context(
       whisper_init_from_file_with_params_no_state(path.c_str(), params));
   if (!context) throw Error("bad_model", "The model file is damaged or incomplete");

@@ -2,9 +2,12 @@
 
 #include <atomic>
 #include <memory>
-#include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
+
+#include "whisper/alignment_heads.h"
+#include "whisper/upstream.h"
 
 struct whisper_context;
 
@@ -19,7 +22,7 @@ class Weights {
   explicit Weights(std::unique_ptr<whisper_context, Deleter> context);
 
   /** Reads a model file; blocks. `gpu`: index of a GPU or -1. Throws Error io, bad_model, out_of_memory. */
-  static std::shared_ptr<Weights> load(const std::string& path, int gpu, bool flash_attention);
+  static std::shared_ptr<Weights> load(const std::string& path, int gpu);
 
   whisper_context* context() const { return context_.get(); }
   const std::string& type() const { return type_; }
@@ -27,12 +30,14 @@ class Weights {
   bool multilingual() const { return languages_.size() > 1; }
   /** Size of the file. */
   int64_t bytes() const { return bytes_; }
-  /** About what a state of this model allocates: its caches and compute buffers. */
-  int64_t bytes_per_run() const;
   /** Codes, e.g. "en", in the order of their tokens. */
   const std::vector<std::string>& languages() const { return languages_; }
-  /** whisper.cpp creates states on shared backends: one at a time. */
-  std::mutex& state_mutex() const { return state_mutex_; }
+  const Network& network() const { return network_; }
+  const Vocabulary& vocabulary() const { return vocabulary_; }
+  const std::vector<AlignmentHead>& alignment_heads() const { return alignment_heads_; }
+  std::vector<int> tokenize(const std::string& text) const { return upstream::tokenize(*context_, text); }
+  /** Bytes of a text token; empty for any other. */
+  std::string_view bytes_of(int token) const { return upstream::bytes_of(*context_, token); }
 
  private:
   std::unique_ptr<whisper_context, Deleter> context_;
@@ -40,5 +45,7 @@ class Weights {
   std::string precision_;
   int64_t bytes_ = 0;
   std::vector<std::string> languages_;
-  mutable std::mutex state_mutex_;
+  Network network_;
+  Vocabulary vocabulary_;
+  std::vector<AlignmentHead> alignment_heads_;
 };

@@ -4,11 +4,9 @@
 
 namespace {
 
-constexpr int64_t kFramesPerTimestamp = 2;
-
-std::string text_of(const Session& session, const std::vector<int>& tokens) {
+std::string text_of(const Weights& weights, const std::vector<int>& tokens) {
   std::string text;
-  for (const int token : tokens) text += session.bytes_of(token);
+  for (const int token : tokens) text += weights.bytes_of(token);
   return text;
 }
 
@@ -25,8 +23,9 @@ WindowResult decode_with_fallback(const SearchContext& context, float no_speech_
   result.no_speech_prob = no_speech_prob;
   for (int attempt = 0;; ++attempt) {
     result.temperature = options.temperature + options.temperature_increment * static_cast<float>(attempt);
+    if (context.listener.attempt) context.listener.attempt(attempt, result.temperature);
     result.decoding = search(context, result.temperature, random);
-    result.text = text_of(context.session, result.decoding.tokens);
+    result.text = text_of(context.session.weights(), result.decoding.tokens);
     result.compression_ratio = compression_ratio(result.text);
     const bool failed = result.compression_ratio > options.compression_ratio_threshold ||
                         result.decoding.avg_logprob < options.logprob_threshold;

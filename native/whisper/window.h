@@ -5,6 +5,9 @@
 
 #include "whisper/search.h"
 
+/** A timestamp is 20 ms, as is a frame of the encoder; other frames are 10 ms. */
+constexpr int64_t kFramesPerTimestamp = 2;
+
 /** A window's accepted decoding and what it was judged by. */
 struct WindowResult {
   Decoding decoding;

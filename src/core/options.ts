@@ -28,6 +28,8 @@ export interface Options {
   readonly bestOf: number;
   /** Beams at temperature 0; 1 = greedy; 1..8. */
   readonly beamSize: number;
+  /** Beam search ends when this many times `beamSize` sequences have ended; 0.1..10. */
+  readonly patience: number;
   /** Exponent of the length in the score of a candidate; -1 = divide by the length itself. */
   readonly lengthPenalty: number;
   /** No blank at the start of a window. */
@@ -78,6 +80,7 @@ export const defaultOptions: Options = {
   noSpeechThreshold: 0.6,
   bestOf: 5,
   beamSize: 5,
+  patience: 1,
   lengthPenalty: -1,
   suppressBlank: true,
   suppressNonSpeech: false,

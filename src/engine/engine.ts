@@ -6,6 +6,8 @@ export interface EngineRequest {
   /** Path of the recording. The engine only reads it, and only until `transcribe` has resolved. */
   readonly path: string;
   readonly options: Options;
+  /** Whether `attempt` and `token` events are wanted; there are none where channels are kept apart. */
+  readonly tokens: boolean;
   readonly priority: Priority;
   /** Cancels it, queued or running. */
   readonly signal: AbortSignal;
@@ -21,6 +23,8 @@ export interface ModelInfo {
   readonly languages: readonly string[];
   readonly precision: string;
   readonly bytes: number;
+  /** Windows decoded at the same time. */
+  readonly slots: number;
   /** Unix seconds, of the weights' file. */
   readonly createdSeconds: number;
   /** A plain sentence for people when the model is a stop-gap (demo.bin), else null. */

@@ -17,10 +17,12 @@ export interface WhisperEngineOptions {
   readonly vadModel: string | null;
   /** Index of the GPU, or -1. */
   readonly gpu: number;
-  readonly slots: number;
   readonly threads: number;
-  /** Given what a run allocates, in bytes: how many may go on at the same time. */
-  readonly maxRuns: (bytesPerRun: number) => number;
+  /** Windows decoded together, and the memory that they may take (0: no limit). */
+  readonly slots: number;
+  readonly slotsBytes: number;
+  /** Runs admitted at the same time; 0: twice the slots. */
+  readonly maxRuns: number;
   readonly maxQueue: number;
   readonly maxDurationMs: number;
 }
@@ -30,9 +32,9 @@ const maxChannels = 8;
 
 /** Loads the weights. Rejects with the addon's error when they cannot be used. */
 export async function openWhisperEngine(options: WhisperEngineOptions): Promise<Engine> {
-  const { native, model, gpu } = options;
-  native.setSlots(options.slots);
-  const loaded = await native.loadModel(model.path, { gpu, flashAttention: true }).result;
+  const { native, model, gpu, threads, slots, slotsBytes } = options;
+  const loaded = await native.loadModel(model.path, { gpu, threads, slots, slotsBytes, kernels: true })
+    .result;
   return new WhisperEngine(options, loaded);
 }
 
@@ -47,7 +49,7 @@ class WhisperEngine implements Engine {
     private readonly options: WhisperEngineOptions,
     private readonly weights: Model,
   ) {
-    const maxRuns = options.maxRuns(weights.bytesPerRun);
+    const maxRuns = options.maxRuns || 2 * weights.slots;
     this.admission = new Admission({ maxRuns, maxQueue: options.maxQueue });
     this.model = {
       id: options.model.id,
@@ -56,6 +58,7 @@ class WhisperEngine implements Engine {
       languages: weights.languages,
       precision: weights.precision,
       bytes: weights.bytes,
+      slots: weights.slots,
       createdSeconds: Math.floor(statSync(options.model.path).mtimeMs / 1000),
     };
   }
@@ -83,7 +86,7 @@ class WhisperEngine implements Engine {
     const transcription = new Transcription(pcm, ticket, signal, requestId, log);
     transcription.start(this.weights, {
       ...options,
-      threads: this.options.threads,
+      tokenEvents: request.tokens && pcm.channels === 1,
       vadModel: options.vad && vadModel !== null ? vadModel : "",
       priority,
     });
@@ -171,6 +174,10 @@ class Transcription {
 
   private receive(event: RunEvent, channel: number): void {
     switch (event.type) {
+      case "attempt":
+      case "token":
+        this.queue.push(event);
+        break;
       case "segment":
         this.queue.push({ type: "segment", segment: { ...event.segment, id: this.segments, channel } });
         this.segments += 1;

@@ -50,9 +50,10 @@ const openWhisper = ({
     model: { path: demoModel, id: "demo", warning: null },
     vadModel: vad,
     gpu: -1,
-    slots: 1,
     threads: 1,
-    maxRuns: () => runs,
+    slots: 4,
+    slotsBytes: 0,
+    maxRuns: runs,
     maxQueue: queue,
     maxDurationMs,
   });

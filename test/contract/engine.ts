@@ -10,6 +10,7 @@ export interface Wanted {
   readonly name?: string;
   readonly path?: string;
   readonly options?: Partial<Options>;
+  readonly tokens?: boolean;
   readonly priority?: Priority;
   readonly signal?: AbortSignal;
 }
@@ -19,12 +20,14 @@ export function request({
   name = "en-digits.wav",
   path,
   options,
+  tokens = false,
   priority = "request",
   signal,
 }: Wanted = {}): EngineRequest {
   return {
     path: path ?? recording(name).path,
     options: { ...defaultOptions, language: "en", beamSize: 1, ...options },
+    tokens,
     priority,
     signal: signal ?? new AbortController().signal,
     requestId: "req_test",

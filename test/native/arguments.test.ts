@@ -1,47 +1,17 @@
 /** Misuse: every call but run() with wrong, missing and foreign arguments says what was expected and what it got. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type Model, native, type Pcm } from "../../src/native.ts";
-import { decodeFixture, decodeOptions, openModel, runOptions, start } from "./harness.ts";
+import { decodeFixture, decodeOptions, modelOptions, openModel, runOptions, start } from "./harness.ts";
 import { loose, received, throws } from "./misuse.ts";
 
 let model: Model;
 let pcm: Pcm;
 
 beforeAll(async () => {
-  native.setSlots(1);
   model = await openModel();
   pcm = await decodeFixture("en-digits.wav");
 });
 afterAll(() => model.close());
-
-describe("setSlots()", () => {
-  test.each([[undefined], [null], ["1"], [{}], [true], [1n]])("refuses %p as a number", (value) => {
-    throws(
-      () => loose(native.setSlots)(value),
-      TypeError,
-      `Expected a number from 1 to 512 for slots but received ${received(value)}`,
-    );
-  });
-
-  test.each([[0], [-1], [513], [Number.NaN], [Number.POSITIVE_INFINITY], [1e300]])(
-    "refuses %p as out of range",
-    (value) => {
-      throws(
-        () => native.setSlots(value),
-        RangeError,
-        `Expected a number from 1 to 512 for slots but received ${value === 1e300 ? "1e+300" : value} of type number`,
-      );
-    },
-  );
-
-  test("refuses a fraction", () => {
-    throws(
-      () => native.setSlots(1.5),
-      RangeError,
-      "Expected an integer for slots but received 1.5 of type number",
-    );
-  });
-});
 
 describe("setLog()", () => {
   test.each([[undefined], [1], ["stderr"], [{}]])("refuses %p", (value) => {
@@ -127,7 +97,7 @@ describe("decode()", () => {
 describe("loadModel()", () => {
   test.each([[undefined], [null], [1], [new Uint8Array(4)]])("refuses %p as a path", (value) => {
     throws(
-      () => loose(native.loadModel)(value, { gpu: -1, flashAttention: true }),
+      () => loose(native.loadModel)(value, modelOptions),
       TypeError,
       `Expected a string for path but received ${received(value)}`,
     );
@@ -137,10 +107,17 @@ describe("loadModel()", () => {
     ["gpu", undefined, TypeError, "a number from -1 to 255"],
     ["gpu", -2, RangeError, "a number from -1 to 255"],
     ["gpu", 0.5, RangeError, "an integer"],
-    ["flashAttention", "yes", TypeError, "a boolean"],
+    ["threads", "2", TypeError, "a number from 1 to 512"],
+    ["threads", 0, RangeError, "a number from 1 to 512"],
+    ["slots", undefined, TypeError, "a number from 1 to 512"],
+    ["slots", 513, RangeError, "a number from 1 to 512"],
+    ["slots", 1.5, RangeError, "an integer"],
+    ["kernels", "yes", TypeError, "a boolean"],
+    ["slotsBytes", -1, RangeError, "a number from 0 to 1125899906842624"],
+    ["slotsBytes", Number.NaN, RangeError, "a number from 0 to 1125899906842624"],
   ])("refuses %s: %p", (key, value, type, expected) => {
     throws(
-      () => loose(native.loadModel)("a.bin", { gpu: -1, flashAttention: true, [key]: value }),
+      () => loose(native.loadModel)("a.bin", { ...modelOptions, [key]: value }),
       type,
       `Expected ${expected} for ${key} but received ${received(value)}`,
     );
@@ -191,7 +168,7 @@ test("the objects that the addon gives cannot be changed", () => {
 test("a getter that throws is heard, and nothing was started", async () => {
   const trap = {
     ...runOptions,
-    get threads(): number {
+    get bestOf(): number {
       throw new Error("from the getter");
     },
   };

@@ -3,7 +3,16 @@ import { readdirSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { type NativeError, native } from "../../src/native.ts";
 import { recording } from "../fixtures/index.ts";
-import { decode, decodeFixture, decodeOptions, isTerminal, openModel, rejection, start } from "./harness.ts";
+import {
+  decode,
+  decodeFixture,
+  decodeOptions,
+  isTerminal,
+  modelOptions,
+  openModel,
+  rejection,
+  start,
+} from "./harness.ts";
 
 const [name = "", argument = ""] = process.argv.slice(2);
 
@@ -20,7 +29,7 @@ async function busy(): Promise<void> {
   });
   await segment.promise;
   native.decode(recording("en-long-95s.mp3").path, decodeOptions).result.catch(() => {});
-  native.loadModel("models/demo.bin", { gpu: -1, flashAttention: true }).result.catch(() => {});
+  native.loadModel("models/demo.bin", modelOptions).result.catch(() => {});
   say("busy");
 }
 
@@ -75,7 +84,7 @@ const scenarios: Record<string, () => Promise<void>> = {
   /** Loads everything in a folder, and tries what could be loaded. */
   async models() {
     for (const file of readdirSync(argument).sort()) {
-      const load = native.loadModel(join(argument, file), { gpu: -1, flashAttention: true });
+      const load = native.loadModel(join(argument, file), modelOptions);
       const loaded = await load.result.catch((error: NativeError) => error);
       if (loaded instanceof Error) {
         say(`${file}: ${loaded.code}, ${loaded.message}`);
@@ -117,7 +126,6 @@ const scenarios: Record<string, () => Promise<void>> = {
   },
 };
 
-native.setSlots(1);
 const scenario = scenarios[name];
 if (!scenario) throw new Error(`Expected one of ${Object.keys(scenarios)} but received ${name}`);
 await scenario();

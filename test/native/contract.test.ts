@@ -6,13 +6,12 @@ import { decode, decodeFixture, openModel, segmentsOf, transcribe } from "./harn
 let model: Model;
 
 beforeAll(async () => {
-  native.setSlots(1);
   model = await openModel();
 });
 afterAll(() => model.close());
 
 test("the addon exports what src/native.ts describes and nothing else", () => {
-  expect(Object.keys(native).sort()).toEqual(["decode", "info", "loadModel", "pcm", "setLog", "setSlots"]);
+  expect(Object.keys(native).sort()).toEqual(["decode", "info", "loadModel", "pcm", "setLog"]);
 });
 
 test("info() tells versions and at least the CPU", () => {
@@ -34,9 +33,8 @@ test("info() tells versions and at least the CPU", () => {
   }
 });
 
-test("setLog() and setSlots() give nothing back", () => {
+test("setLog() gives nothing back", () => {
   expect(native.setLog(null) as unknown).toBeUndefined();
-  expect(native.setSlots(1) as unknown).toBeUndefined();
 });
 
 test("decode() gives a job whose Pcm says what was read", async () => {
@@ -98,18 +96,32 @@ test("channel() gives one channel that outlives the Pcm it came from", async () 
 test("loadModel() tells what the weights are", () => {
   expect(Object.keys(model).sort()).toEqual([
     "bytes",
-    "bytesPerRun",
+    "bytesPerSlot",
     "close",
+    "counters",
     "languages",
     "multilingual",
     "precision",
     "run",
+    "slots",
     "type",
   ]);
-  expect(model).toMatchObject({ type: "tiny", multilingual: true, precision: "q8_0" });
+  expect(model).toMatchObject({ type: "tiny", multilingual: true, precision: "q8_0", slots: 8 });
   expect(model.bytes).toBeGreaterThan(5_000_000);
   expect(model.languages).toHaveLength(99);
   expect(model.languages).toEqual(expect.arrayContaining(["en", "de", "fr", "es", "ru", "zh"]));
+});
+
+test("counters() tells what was computed, and grows", async () => {
+  const before = model.counters();
+  const events = await transcribe(model, await decodeFixture("en-digits.wav"));
+  const after = model.counters();
+  expect(after.windows).toBe(before.windows + 1);
+  const tokens = segmentsOf(events).flatMap((segment) => segment.tokens).length;
+  expect(after.steps - before.steps).toBeGreaterThanOrEqual(tokens);
+  expect(after.rows - before.rows).toBeGreaterThanOrEqual(after.steps - before.steps);
+  expect(after.encodingUs).toBeGreaterThan(before.encodingUs);
+  expect(after.decodingUs).toBeGreaterThan(before.decodingUs);
 });
 
 test("close() of a model resolves with nothing, any number of times", async () => {

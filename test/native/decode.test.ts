@@ -9,7 +9,6 @@ setDefaultTimeout(60_000);
 
 let model: Model;
 beforeAll(async () => {
-  native.setSlots(1);
   model = await openModel();
 });
 afterAll(() => model.close());

@@ -1,9 +1,10 @@
-/** Short forms for the calls of the addon. Every run has one thread: ggml's threads spin, and the cores are shared. */
+/** Short forms for the calls of the addon. One thread computes: others work on the same cores. */
 import { defaultOptions } from "../../src/core/options.ts";
 import {
   type DecodeOptions,
   type Job,
   type Model,
+  type ModelOptions,
   type NativeError,
   native,
   type Pcm,
@@ -27,12 +28,14 @@ export const runOptions: RunOptions = {
   language: "en",
   beamSize: 1,
   priority: "request",
-  threads: 1,
+  tokenEvents: false,
   vadModel: "",
 };
 
-export const openModel = (path = demoModel): Promise<Model> =>
-  native.loadModel(path, { gpu: -1, flashAttention: true }).result;
+export const modelOptions: ModelOptions = { gpu: -1, threads: 1, slots: 8, slotsBytes: 0, kernels: true };
+
+export const openModel = (options: Partial<ModelOptions> = {}): Promise<Model> =>
+  native.loadModel(demoModel, { ...modelOptions, ...options }).result;
 
 export const decode = (source: string | Uint8Array, options: Partial<DecodeOptions> = {}): Promise<Pcm> =>
   native.decode(source, { ...decodeOptions, ...options }).result;

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { native } from "../../src/native.ts";
 import { demoModel, needsVadModel, recording, vadModel } from "../fixtures/index.ts";
-import { rejection } from "./harness.ts";
+import { modelOptions, rejection } from "./harness.ts";
 import { inChild } from "./in-child.ts";
 
 setDefaultTimeout(90_000);
@@ -118,7 +118,7 @@ test.skipIf(vadModel === null)(
 );
 
 describe("a path that cannot be read", () => {
-  const load = (path: string) => rejection(native.loadModel(path, { gpu: -1, flashAttention: true }));
+  const load = (path: string) => rejection(native.loadModel(path, modelOptions));
 
   test("is an io error, without the path in its message", async () => {
     const folder = join(directory, "folder.bin");

@@ -35,6 +35,7 @@ const optionCases: readonly [
   ["noSpeechThreshold", range(0, 1), [], 2],
   ["bestOf", range(1, 8), "5", 9],
   ["beamSize", range(1, 8), 5n, 0],
+  ["patience", range(0.1, 10), "1", 0],
   ["lengthPenalty", range(-1, 10), true, -2],
   ["suppressBlank", "a boolean", 0],
   ["suppressNonSpeech", "a boolean", null],
@@ -44,6 +45,7 @@ const optionCases: readonly [
   ["speakerTurns", "a boolean", 1],
   ["offsetMs", range(0, longestMs), null, -1],
   ["durationMs", range(0, longestMs), "1", Number.POSITIVE_INFINITY],
+  ["tokenEvents", "a boolean", 1],
   ["vad", "a boolean", "auto"],
   ["vadThreshold", range(0, 1), "0.5", 1.01],
   ["vadMinSpeechMs", range(0, longestMs), null, -1],
@@ -52,7 +54,6 @@ const optionCases: readonly [
   ["vadPadMs", range(0, longestMs), null, -1],
   ["vadModel", "a string", null],
   ["priority", 'one of "live", "request", "batch"', "urgent"],
-  ["threads", range(1, 512), "1", 0],
 ];
 
 describe("run()", () => {

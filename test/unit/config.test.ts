@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import {
   ConfigError,
-  computePlan,
   helpText,
   loadConfig,
   loggableConfig,
   markdownTable,
+  threadsOn,
 } from "../../src/config.ts";
 
 const configOf = (env: Record<string, string>) => loadConfig(env).config;
@@ -221,43 +221,16 @@ describe("what is shown of the settings", () => {
   });
 });
 
-describe("computePlan", () => {
+describe("threadsOn", () => {
   test.each([
-    [1, 0, 0, 1, 1],
-    [2, 0, 0, 1, 2],
-    [8, 0, 0, 1, 8],
-    [16, 0, 0, 2, 8],
-    [20, 0, 0, 2, 10],
-    [64, 0, 0, 8, 8],
-    [8, 4, 0, 4, 2],
-    [8, 3, 0, 3, 2],
-    [8, 0, 2, 4, 2],
-    [8, 2, 4, 2, 4],
-  ])(
-    "shares %d cores with SLOTS=%d and THREADS=%d as %d x %d",
-    (cores, slots, threads, ofSlots, ofThreads) => {
-      expect(computePlan(cores, slots, threads)).toEqual({
-        slots: ofSlots,
-        threads: ofThreads,
-        warning: null,
-      });
-    },
-  );
-
-  test("never plans more threads than cores, nor none, unless both are set", () => {
-    for (let cores = 1; cores <= 130; cores++) {
-      for (const asked of [0, 1, 2, 3, 7, 64, 1024]) {
-        for (const plan of [computePlan(cores, asked, 0), computePlan(cores, 0, asked)]) {
-          expect(plan.slots * plan.threads).toBeLessThanOrEqual(cores);
-          expect(Math.min(plan.slots, plan.threads)).toBeGreaterThanOrEqual(1);
-          expect(plan.warning === null).toBe(asked <= cores);
-        }
-      }
-    }
-  });
-
-  test("takes both from a user who sets both, with a warning when that is too much", () => {
-    expect(computePlan(4, 4, 2)).toMatchObject({ slots: 4, threads: 2 });
-    expect(computePlan(4, 4, 2).warning).toContain("8");
+    [1, 0, 1],
+    [2, 0, 2],
+    [16, 0, 16],
+    [64, 0, 16],
+    [8, 4, 4],
+    [8, 9, 8],
+    [64, 40, 40],
+  ])("on %d cores THREADS=%d is %d", (cores, asked, threads) => {
+    expect(threadsOn(cores, asked)).toBe(threads);
   });
 });

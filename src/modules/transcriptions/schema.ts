@@ -29,6 +29,12 @@ const decodingFields = {
     "0 takes the most probable words. When that fails, higher temperatures are tried in steps of `temperature_increment`.",
   ),
   beamSize: integer("beamSize", 1, 8, "Beams at temperature 0; 1 = greedy, which is faster."),
+  patience: number(
+    "patience",
+    0.1,
+    10,
+    "Beam search ends when this many times `beam_size` sequences have ended.",
+  ),
   bestOf: integer("bestOf", 1, 8, "Candidates per attempt at a temperature above 0."),
   temperatureIncrement: number(
     "temperatureIncrement",
