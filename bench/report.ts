@@ -20,7 +20,7 @@ export function facts({ decoding, repetitions }: Settings): Facts {
     commit: commit(),
     versions: `bun ${Bun.version}, whisper.cpp ${whisperVersion()}`,
     model: `${basename(decoding.model)} (${megabytes} MB)`,
-    decoding: `${decoding.threads} threads, beam ${decoding.beamSize}, best of ${decoding.bestOf}; whisper-api: ${decoding.slots} slots`,
+    decoding: `${decoding.threads} threads, beam ${decoding.beamSize}, best of ${decoding.bestOf}; whisper-api: ${decoding.slots} windows together`,
     repetitions: String(repetitions),
     date: new Date().toISOString().slice(0, 16).replace("T", " "),
   };

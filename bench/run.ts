@@ -5,18 +5,21 @@ import { parseArgs } from "node:util";
 import { Bench, type Case, type Settings } from "./bench.ts";
 import { buildPrograms, findModel } from "./build.ts";
 import { behind } from "./cases/behind.ts";
+import { clients } from "./cases/clients.ts";
 import { clip } from "./cases/clip.ts";
 import { concurrent } from "./cases/concurrent.ts";
 import { decode } from "./cases/decode.ts";
 import { first } from "./cases/first.ts";
 import { long } from "./cases/long.ts";
 import { memory } from "./cases/memory.ts";
+import { pieces } from "./cases/pieces.ts";
+import { step } from "./cases/step.ts";
 import { watchOthers } from "./process.ts";
 import { findAudio } from "./recordings.ts";
 import { asJson, asMarkdown, asText, facts } from "./report.ts";
 import { type Contender, Table } from "./table.ts";
 
-const cases: readonly Case[] = [clip, concurrent, first, behind, memory, decode, long];
+const cases: readonly Case[] = [clip, concurrent, clients, first, behind, step, memory, decode, long, pieces];
 const contenders: readonly Contender[] = ["whisper-api", "whisper-server", "whisper-cli"];
 
 const { values: flags } = parseArgs({
@@ -26,7 +29,7 @@ const { values: flags } = parseArgs({
     only: { type: "string", default: cases.map(({ name }) => name).join() },
     contenders: { type: "string", default: contenders.join() },
     threads: { type: "string", default: String(availableParallelism()) },
-    slots: { type: "string", default: "1" },
+    slots: { type: "string", default: "8" },
     beam: { type: "string", default: "5" },
     quick: { type: "boolean", default: false },
     json: { type: "string" },
@@ -41,7 +44,7 @@ const help = `bun run bench [options]
   --only A,B         some of the cases
   --contenders A,B   some of ${contenders.join(", ")}
   --threads N        threads of each; all cores
-  --slots N          runs at a time of whisper-api; 1
+  --slots N          windows decoded together by whisper-api; 8
   --beam N           beams, 1 = greedy; 5
   --quick            95 seconds of speech in place of ten minutes
   --json FILE        all samples

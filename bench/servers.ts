@@ -9,7 +9,7 @@ import { cpuMs, peakBytes, spawn, stop, tail, temporaryFolder } from "./process.
 export interface Decoding {
   readonly model: string;
   readonly threads: number;
-  /** Runs at a time, of whisper-api; whisper-server always has one. */
+  /** Windows decoded together by whisper-api; whisper-server does one run at a time. */
   readonly slots: number;
   readonly beamSize: number;
   readonly bestOf: number;
@@ -17,11 +17,16 @@ export interface Decoding {
 
 export type ServerName = "whisper-api" | "whisper-server";
 
+interface More {
+  readonly signal?: AbortSignal;
+  readonly fields?: Readonly<Record<string, string>>;
+}
+
 /** A started server. */
 export interface Server {
   readonly name: ServerName;
-  /** The written text of a recording. */
-  transcribe(recording: string, language: string, signal?: AbortSignal): Promise<string>;
+  /** The written text of a recording. `fields`: of the form, beside those that all requests have. */
+  transcribe(recording: string, language: string, more?: More): Promise<string>;
   /** The same, streamed, and when its first text came. Only whisper-api streams. */
   stream(recording: string, language: string): Promise<{ text: string; firstMs: number }>;
   /** CPU time so far, or null where the system does not tell. */
@@ -109,15 +114,15 @@ export async function startServer(name: ServerName, decoding: Decoding, program:
     await Bun.sleep(50);
   }
 
-  const request = (recording: string, language: string, signal?: AbortSignal) => ({
+  const request = (recording: string, language: string, { signal, fields }: More = {}) => ({
     url: base + endpoint,
     recording,
-    fields: { model: "whisper-1", response_format: "json", language, ...launch.fields },
+    fields: { model: "whisper-1", response_format: "json", language, ...launch.fields, ...fields },
     signal,
   });
   return {
     name,
-    transcribe: (recording, language, signal) => transcribe(request(recording, language, signal)),
+    transcribe: (recording, language, more) => transcribe(request(recording, language, more)),
     stream: (recording, language) => stream(request(recording, language)),
     cpuMs: () => cpuMs(child.pid),
     peakBytes: () => peakBytes(child.pid),

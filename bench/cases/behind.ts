@@ -15,7 +15,7 @@ export const behind: Case = {
 
       const abort = new AbortController();
       const longRun = server
-        .transcribe(bench.recording(longFile), "en", abort.signal)
+        .transcribe(bench.recording(longFile), "en", { signal: abort.signal })
         .catch((error: unknown) => {
           if (!abort.signal.aborted) throw error;
         });
