@@ -135,13 +135,8 @@ function complaints(lines) {
 function configuration(place, flags) {
   const lock = readFileSync(join(place.root, "bun.lock"), "utf8").split("\n");
   const pinned = lock.filter((line) => packages.some((name) => line.startsWith(`    "${name}": [`)));
-  const cpu = flags.includes("--native") && existsSync("/proc/cpuinfo") ? cpuFlags() : "";
-  const machine = [process.platform, process.arch, pinnedBun(place), cpu];
+  const machine = [process.platform, process.arch, pinnedBun(place)];
   return digest([...flags, ...pinned, ...machine, place.env.WHISPER_CPP_DIR ?? ""].join("\n"));
-}
-
-function cpuFlags() {
-  return /^(?:flags|Features)\s*:.*$/m.exec(readFileSync("/proc/cpuinfo", "utf8"))?.[0] ?? "";
 }
 
 /** @param {Place} place */

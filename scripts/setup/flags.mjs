@@ -6,8 +6,6 @@ const known = /** @type {const} */ ({
   "--cpu": [],
   "--cuda": ["GGML_CUDA=ON"],
   "--vulkan": ["GGML_VULKAN=ON"],
-  "--blas": ["GGML_BLAS=ON", "GGML_BLAS_VENDOR=OpenBLAS"],
-  "--native": ["GGML_NATIVE=ON"],
 });
 
 /** @typedef {keyof typeof known} BuildFlag */
@@ -25,7 +23,7 @@ function isBuildFlag(argument) {
  */
 export function splitArguments(args) {
   const flags = [...new Set(args.filter(isBuildFlag))].sort();
-  if (flags.includes("--cpu") && flags.some((flag) => ["--cuda", "--vulkan", "--blas"].includes(flag))) {
+  if (flags.includes("--cpu") && flags.length > 1) {
     throw new SetupError(`Expected --cpu or other back ends but received ${flags.join(" ")}`);
   }
   return { flags: flags.length > 0 ? flags : null, rest: args.filter((argument) => !isBuildFlag(argument)) };

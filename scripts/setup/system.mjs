@@ -51,18 +51,6 @@ const required = [
     packages: { apt: "zlib1g-dev", brew: "", dnf: "zlib-devel", pacman: "zlib", apk: "zlib-dev" },
   },
   {
-    what: "OpenBLAS",
-    flag: "--blas",
-    isThere: (env) => ask("pkg-config", ["--exists", "openblas"], env) !== null,
-    packages: {
-      apt: "libopenblas-dev",
-      brew: "openblas",
-      dnf: "openblas-devel",
-      pacman: "openblas",
-      apk: "openblas-dev",
-    },
-  },
-  {
     what: "Vulkan's headers, SPIR-V's headers and glslc",
     flag: "--vulkan",
     isThere: (env) =>

@@ -40,13 +40,14 @@ test("another version of a package in the addon is built from scratch, of anothe
 
 test("a build flag is passed to CMake, kept by later starts, and undone by --cpu", async () => {
   using checkout = await ready();
-  const first = await checkout.run("start.mjs", ["--native", "--port", "1"]);
-  expect(configured(first.calls)).toContain("--CDGGML_NATIVE=ON");
+  checkout.program("nvcc", "");
+  const first = await checkout.run("start.mjs", ["--cuda", "--port", "1"]);
+  expect(configured(first.calls)).toContain("--CDGGML_CUDA=ON");
   expect(first.stdout).toBe("serving src/main.ts serve --port 1\n");
   expect(configured((await checkout.run("start.mjs")).calls)).toBeNull();
   checkout.write("native/answer.cc", "// changed\n");
-  expect(configured((await checkout.run("start.mjs")).calls)).toContain("--CDGGML_NATIVE=ON");
-  expect(configured((await checkout.run("start.mjs", ["--cpu"])).calls)).not.toContain("GGML_NATIVE");
+  expect(configured((await checkout.run("start.mjs")).calls)).toContain("--CDGGML_CUDA=ON");
+  expect(configured((await checkout.run("start.mjs", ["--cpu"])).calls)).not.toContain("GGML_CUDA");
 });
 
 test("--cpu together with a back end is refused", async () => {
