@@ -6,6 +6,8 @@ import type { Engine } from "./engine/engine.ts";
 export interface TranscriptionRequest {
   readonly file: { readonly path: string; readonly sha256: string };
   readonly options: Options;
+  /** Whether `attempt` and `token` events are wanted. */
+  readonly tokens: boolean;
   readonly priority: Priority;
   /** Cancels it, queued or running. */
   readonly signal: AbortSignal;
@@ -21,6 +23,6 @@ export function transcribe(
   deps: { readonly engine: Engine },
   request: TranscriptionRequest,
 ): Promise<AsyncIterable<TranscriptEvent>> {
-  const { file, options, priority, signal, requestId } = request;
-  return deps.engine.transcribe({ path: file.path, options, priority, signal, requestId });
+  const { file, ...rest } = request;
+  return deps.engine.transcribe({ path: file.path, ...rest });
 }

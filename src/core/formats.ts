@@ -4,8 +4,9 @@
  */
 import { languageName } from "./languages.ts";
 import type { Options } from "./options.ts";
-import { subtitleWriter, type TextWriter } from "./subtitles.ts";
-import { type Segment, type Transcript, textOf } from "./transcript.ts";
+import { type Piece, RunningText, type RunningTextOptions } from "./running-text.ts";
+import { subtitleWriter } from "./subtitles.ts";
+import { type Segment, type Token, type Transcript, type TranscriptEvent, textOf } from "./transcript.ts";
 
 export const responseFormats = ["json", "text", "srt", "verbose_json", "vtt", "diarized_json"] as const;
 export type ResponseFormat = (typeof responseFormats)[number];
@@ -28,10 +29,13 @@ export interface Rendered {
   readonly body: string;
 }
 
-/** The payloads of a streamed view: the objects of the `data:` lines, without `[DONE]`. Fed once, in order of arrival. */
+/** The payloads of a streamed view: the objects of the `data:` lines, without `[DONE]`. */
 export interface StreamView {
-  segment(segment: Segment): object[];
+  /** Fed once with each event, in order. */
+  event(event: TranscriptEvent): object[];
   done(transcript: Transcript): object[];
+  /** Whether what was shown is not the text: an attempt at a window failed after some of it was shown. */
+  readonly isCorrected: boolean;
 }
 
 /** The whole body of a response. Channels that were transcribed apart are sorted into one conversation. */
@@ -46,7 +50,11 @@ export function render(transcript: Transcript, view: View): Rendered {
       return plain(segments.map((segment) => writer.write(segment)).join("") + writer.end());
     }
     case "json":
-      return json({ text: textOf(segments), ...logprobs(segments, view), ...usage(transcript, view) });
+      return json({
+        text: textOf(segments),
+        ...logprobs(tokensOf(segments), view),
+        ...usage(transcript, view),
+      });
     case "verbose_json":
       return json({
         ...summary(transcript, view),
@@ -65,21 +73,30 @@ export function render(transcript: Transcript, view: View): Rendered {
   }
 }
 
+/** Whether a view shows text before its segment is complete. */
+export const showsTokens = ({ responseFormat }: View) =>
+  responseFormat === "json" || responseFormat === "text" || responseFormat === "verbose_json";
+
 /**
  * The same view while it is made. The deltas alone add up to the `text` of the last object (clients exist that read nothing
  * else): the plain text, or the whole subtitle file. diarized_json has segments instead of deltas, as at OpenAI.
  */
-export function streamView(view: View): StreamView {
+export function streamView(view: View, options: RunningTextOptions): StreamView {
   const format = view.responseFormat;
-  const writer = format === "srt" || format === "vtt" ? subtitleWriter(format) : textWriter();
-  let text = "";
+  const subtitles = format === "srt" || format === "vtt" ? subtitleWriter(format) : null;
+  const running = new RunningText(options);
+  let file = "";
   let count = 0;
 
-  const delta = (piece: string, segments: readonly Segment[]): object[] => {
-    text += piece;
-    if (piece === "" || format === "diarized_json") return [];
-    return [{ type: "transcript.text.delta", delta: piece, ...logprobs(segments, view) }];
+  const delta = (text: string, tokens: readonly Token[] = []): object[] => {
+    if (text === "" || format === "diarized_json") return [];
+    return [{ type: "transcript.text.delta", delta: text, ...logprobs(tokens, view) }];
   };
+  const cue = (text: string) => {
+    file += text;
+    return delta(text);
+  };
+  const shown = ({ text, tokens }: Piece) => delta(text, tokens);
 
   const timed = (segment: Segment, index: number): object[] => {
     if (format === "diarized_json") return [speakerSegment(segment, index, view)];
@@ -89,45 +106,51 @@ export function streamView(view: View): StreamView {
   };
 
   return {
-    segment(received) {
-      const segment = sane(received);
-      const index = count;
-      count += 1;
-      return [...delta(writer.write(segment), [segment]), ...timed(segment, index)];
+    event(event) {
+      switch (event.type) {
+        case "attempt":
+          running.attempt(event.number);
+          return [];
+        case "token":
+          return shown(running.token(event.token, event.windowMs));
+        case "segment": {
+          const segment = sane(event.segment);
+          const index = count;
+          count += 1;
+          const text = subtitles ? cue(subtitles.write(segment)) : shown(running.segment(segment));
+          return [...text, ...timed(segment, index)];
+        }
+        case "progress":
+          return [progress(event.doneMs, event.totalMs)];
+        default:
+          return [];
+      }
     },
     done(transcript) {
-      const last = delta(writer.end(), []);
+      running.end();
+      const last = subtitles ? cue(subtitles.end()) : [];
       const done = {
         type: "transcript.text.done",
         ...summary(transcript, view),
-        text: format === "diarized_json" ? textOf(inOrder(transcript)) : text,
-        ...logprobs(transcript.segments, view),
+        text: subtitles ? file : textOf(inOrder(transcript)),
+        ...logprobs(tokensOf(transcript.segments), view),
         ...usage(transcript, view),
       };
       return [...last, done];
     },
+    get isCorrected() {
+      return running.isCorrected;
+    },
   };
 }
 
-/** The trimmed text: white space is held back until more text follows it. */
-function textWriter(): TextWriter {
-  let started = false;
-  let heldBack = "";
-  return {
-    write(segment) {
-      const text = heldBack + segment.text;
-      const piece = started ? text.trimEnd() : text.trim();
-      if (piece === "") {
-        heldBack = started ? text : "";
-        return "";
-      }
-      started = true;
-      heldBack = text.slice(text.trimEnd().length);
-      return piece;
-    },
-    end: () => "",
-  };
-}
+/** Ours, not OpenAI's: their clients hand on what they do not know. */
+const progress = (doneMs: number, totalMs: number) => ({
+  type: "transcript.progress",
+  progress: totalMs > 0 ? Math.min(1, Math.round((doneMs / totalMs) * 1000) / 1000) : 1,
+  done: seconds(doneMs),
+  total: seconds(totalMs),
+});
 
 /** The segments as they are shown: by time where channels were transcribed apart, else as they came. */
 function inOrder(transcript: Transcript): Segment[] {
@@ -228,12 +251,13 @@ function usage(transcript: Transcript, view: View) {
   return { usage: { type: "duration", seconds: Math.ceil(duration / 1000) } };
 }
 
-function logprobs(segments: readonly Segment[], view: View) {
+const tokensOf = (segments: readonly Segment[]) => segments.flatMap((segment) => segment.tokens);
+
+function logprobs(tokens: readonly Token[], view: View) {
   if (!view.logprobs || view.responseFormat !== "json") return {};
   const decoder = new TextDecoder();
   return {
-    logprobs: segments
-      .flatMap((segment) => segment.tokens)
+    logprobs: tokens
       .filter((token) => token.bytes.length > 0)
       .map((token) => ({
         token: decoder.decode(token.bytes),

@@ -49,10 +49,17 @@ export interface Segment {
   readonly channel: number;
 }
 
-/** What a run says, in order: one `start`, any number of `segment` and `progress`, one `done`. A failure throws. */
+/**
+ * What a run says, in order: one `start`, any number of `segment` and `progress`, one `done`. A failure throws. Where they are
+ * wanted, each window's segments come after its attempts and their tokens, which say nothing that segments do not.
+ */
 export type TranscriptEvent =
   /** durationMs: of the recording. channels: how many are transcribed apart (1 unless asked for). */
   | { readonly type: "start"; readonly durationMs: number; readonly channels: number }
+  /** The decoding of a window begins, 0 being the first time; what was accepted of it before does not count. */
+  | { readonly type: "attempt"; readonly number: number; readonly temperature: number }
+  /** Accepted by the attempt. windowMs: of a timestamp, from its window's start; null for text. */
+  | { readonly type: "token"; readonly token: Token; readonly windowMs: number | null }
   | { readonly type: "segment"; readonly segment: Segment }
   | { readonly type: "progress"; readonly doneMs: number; readonly totalMs: number }
   /** language: ISO 639-1 code of what was spoken, given or detected. */

@@ -13,13 +13,13 @@ setDefaultTimeout(60_000);
 describe("SIGTERM", () => {
   test("lets a running request be answered, and ends with 0", async () => {
     await using server = await startServer();
-    const answer = post(server, "en-segments.wav");
-    const stream = await post(server, "en-segments.mp3", { stream: true });
+    const answer = post(server, "en-long-95s.mp3");
+    const stream = await post(server, "en-long-95s.mp3", { stream: true });
     await running(server);
     const exited = server.stop();
     const response = await answer;
     expect(response.status).toBe(200);
-    expect(await textOf(response)).toBe(recording("en-segments.wav").text);
+    expect(await textOf(response)).toBe(recording("en-long-95s.mp3").text);
     expect(await stream.text()).toEndWith("data: [DONE]\r\n\r\n");
     expect(await exited).toBe(0);
     expect(server.process.signalCode).toBeNull();

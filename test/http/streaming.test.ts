@@ -23,6 +23,7 @@ test("a stream has OpenAI's bytes: data lines only, CRLF, [DONE] last", async ()
     [
       'data: {"type":"transcript.text.delta","delta":"Hello"}',
       'data: {"type":"transcript.text.delta","delta":" world."}',
+      'data: {"type":"transcript.progress","progress":1,"done":2,"total":2}',
       'data: {"type":"transcript.text.done","text":"Hello world.","usage":{"type":"duration","seconds":2}}',
       "data: [DONE]",
       "",

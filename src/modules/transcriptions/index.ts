@@ -1,6 +1,6 @@
 /** POST /v1/audio/transcriptions and /v1/audio/translations. */
 import { Elysia } from "elysia";
-import { render, streamView, type View } from "../../core/formats.ts";
+import { render, type StreamView, showsTokens, streamView } from "../../core/formats.ts";
 import type { Options } from "../../core/options.ts";
 import { collect, type TranscriptEvent, transcriptOf } from "../../core/transcript.ts";
 import type { Deps } from "../../http/deps.ts";
@@ -44,10 +44,12 @@ async function answer(
   const abandoned = new AbortController();
   const signal = AbortSignal.any([request.signal, abandoned.signal]);
   try {
-    const { events, view, stream } = await start(deps, task, request, signal);
+    const { events, view, options, stream } = await start(deps, task, request, signal);
     if (stream) {
       return eventStream({
-        events: payloads(events, view),
+        events: payloads(events, streamView(view, options), () =>
+          deps.log.info("stream corrected", { requestId: requestId(request) }),
+        ),
         failed: (error) => ({ error: report(error, request, deps.log) }),
         abandoned: () => abandoned.abort(),
         pulled: limitIdleness,
@@ -73,19 +75,24 @@ async function start(deps: Deps, task: Options["task"], request: Request, signal
   const events = await transcribe(deps, {
     file: upload.file,
     options,
+    tokens: stream && showsTokens(view),
     priority: "request",
     signal,
     requestId: requestId(request),
   });
-  return { events, view, stream };
+  return { events, view, options, stream };
 }
 
-async function* payloads(events: AsyncIterable<TranscriptEvent>, view: View): AsyncGenerator<object> {
-  const stream = streamView(view);
+async function* payloads(
+  events: AsyncIterable<TranscriptEvent>,
+  stream: StreamView,
+  onCorrected: () => void,
+): AsyncGenerator<object> {
   const seen: TranscriptEvent[] = [];
   for await (const event of events) {
-    if (event.type !== "progress") seen.push(event);
-    if (event.type === "segment") yield* stream.segment(event.segment);
+    if (event.type === "start" || event.type === "segment" || event.type === "done") seen.push(event);
+    yield* stream.event(event);
   }
   yield* stream.done(transcriptOf(seen));
+  if (stream.isCorrected) onCorrected();
 }

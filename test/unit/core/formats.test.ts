@@ -76,8 +76,11 @@ interface Event {
 
 /** As a client sees it: through JSON. */
 function streamOf(said: Transcript, seen: View): Event[] {
-  const stream = streamView(seen);
-  const events = [...said.segments.flatMap((part) => stream.segment(part)), ...stream.done(said)];
+  const stream = streamView(seen, { logprobThreshold: -1, compressionRatioThreshold: 2.4 });
+  const events = [
+    ...said.segments.flatMap((part) => stream.event({ type: "segment", segment: part })),
+    ...stream.done(said),
+  ];
   return JSON.parse(JSON.stringify(events));
 }
 
