@@ -1,5 +1,7 @@
 #include "whisper/alignment_heads.h"
 
+#include <cstddef>
+
 namespace {
 
 struct Preset {
@@ -81,6 +83,8 @@ const std::vector<Preset>& presets() {
   return all;
 }
 
+constexpr std::ptrdiff_t kMostHeads = 64;
+
 }  // namespace
 
 std::vector<AlignmentHead> alignment_heads(const ModelShape& shape) {
@@ -96,5 +100,7 @@ std::vector<AlignmentHead> alignment_heads(const ModelShape& shape) {
   for (int layer = shape.text_layers / 2; layer < shape.text_layers; ++layer) {
     for (int head = 0; head < shape.text_heads; ++head) heads.push_back({layer, head});
   }
+  // their attention is kept for a whole window: of a large unknown model, that of its last layers
+  if (heads.size() > static_cast<size_t>(kMostHeads)) heads.erase(heads.begin(), heads.end() - kMostHeads);
   return heads;
 }
