@@ -10,6 +10,7 @@ import { clip } from "./cases/clip.ts";
 import { concurrent } from "./cases/concurrent.ts";
 import { decode } from "./cases/decode.ts";
 import { first } from "./cases/first.ts";
+import { live } from "./cases/live.ts";
 import { long } from "./cases/long.ts";
 import { memory } from "./cases/memory.ts";
 import { pieces } from "./cases/pieces.ts";
@@ -19,7 +20,19 @@ import { findAudio } from "./recordings.ts";
 import { asJson, asMarkdown, asText, facts } from "./report.ts";
 import { type Contender, Table } from "./table.ts";
 
-const cases: readonly Case[] = [clip, concurrent, clients, first, behind, step, memory, decode, long, pieces];
+const cases: readonly Case[] = [
+  clip,
+  concurrent,
+  clients,
+  first,
+  behind,
+  live,
+  step,
+  memory,
+  decode,
+  long,
+  pieces,
+];
 const contenders: readonly Contender[] = ["whisper-api", "whisper-server", "whisper-cli"];
 
 const { values: flags } = parseArgs({

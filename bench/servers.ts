@@ -25,6 +25,8 @@ interface More {
 /** A started server. */
 export interface Server {
   readonly name: ServerName;
+  /** e.g. http://127.0.0.1:8000 */
+  readonly url: string;
   /** The written text of a recording. `fields`: of the form, beside those that all requests have. */
   transcribe(recording: string, language: string, more?: More): Promise<string>;
   /** The same, streamed, and when its first text came. Only whisper-api streams. */
@@ -122,6 +124,7 @@ export async function startServer(name: ServerName, decoding: Decoding, program:
   });
   return {
     name,
+    url: base,
     transcribe: (recording, language, more) => transcribe(request(recording, language, more)),
     stream: (recording, language) => stream(request(recording, language)),
     cpuMs: () => cpuMs(child.pid),
