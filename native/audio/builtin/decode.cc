@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <string_view>
+#include <vector>
+
+#include "audio/resample.h"
 
 using namespace std::string_view_literals;
 

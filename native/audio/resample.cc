@@ -1,8 +1,10 @@
+#include "audio/resample.h"
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
-#include "audio/builtin/readers.h"
+#include "audio/audio.h"
 
 namespace {
 
