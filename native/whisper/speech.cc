@@ -1,25 +1,16 @@
 #include "whisper/speech.h"
 
 #include <algorithm>
-#include <memory>
 
-#include <whisper.h>
 #include "audio/audio.h"
-#include "error.h"
-#include "whisper/model_file.h"
+#include "whisper/silero.h"
 
 namespace {
 
 constexpr size_t kSamplesPerMs = kSampleRate / 1000;
-/** Silero v5 and v6 take frames of 512 samples at 16 kHz. */
-constexpr size_t kFrame = 512;
 /** A pause this long is where speech over the maximum may be cut: the value of silero-vad. */
 constexpr size_t kCutPause = 98 * kSamplesPerMs;
 constexpr size_t kInsertedSilence = 100 * kSamplesPerMs;
-
-struct VadDeleter {
-  void operator()(whisper_vad_context* context) const { whisper_vad_free(context); }
-};
 
 size_t samples_of(int64_t ms) {
   return static_cast<size_t>(ms) * kSamplesPerMs;
@@ -104,29 +95,18 @@ std::vector<Speech> find_speech(const std::vector<float>& probabilities, size_t 
 
 std::vector<Speech> detect_speech(const float* samples, size_t count, const RunOptions& options,
                                   Session& session) {
-  check_vad_file(options.vad_model);
-  auto params = whisper_vad_default_context_params();
-  params.n_threads = 1;  // the graph of a frame is too small for more
-  const std::unique_ptr<whisper_vad_context, VadDeleter> vad(
-      whisper_vad_init_from_file_with_params(options.vad_model.c_str(), params));
-  if (!vad) throw Error("bad_model", "The VAD weights cannot be read");
-
+  Silero silero(options.vad_model);
   std::vector<float> probabilities;
-  probabilities.reserve(count / kFrame + 1);
-  const size_t step = size_t{30} * kSampleRate / kFrame * kFrame;
+  probabilities.reserve(count / Silero::kFrame + 1);
+  const size_t step = size_t{30} * kSampleRate / Silero::kFrame * Silero::kFrame;
   size_t at = 0;
-  whisper_vad_reset_state(vad.get());
   session.work([&] {
     const size_t part = std::min(step, count - at);
-    if (!whisper_vad_detect_speech_no_reset(vad.get(), samples + at, static_cast<int>(part))) {
-      throw Error("internal", "Voice activity detection failed");
-    }
-    const float* found = whisper_vad_probs(vad.get());
-    probabilities.insert(probabilities.end(), found, found + whisper_vad_n_probs(vad.get()));
+    silero.judge(samples + at, part, probabilities);
     at += part;
     return at == count;
   });
-  return find_speech(probabilities, kFrame, count, options);
+  return find_speech(probabilities, Silero::kFrame, count, options);
 }
 
 Condensed::Condensed(const float* samples, const std::vector<Speech>& speech) {

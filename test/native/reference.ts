@@ -12,6 +12,7 @@ const sources = [
   "node_modules/nodejs-whisper/cpp/whisper.cpp/src/whisper.cpp",
   "test/native/programs/reference.cc",
   "native/whisper/speech.cc",
+  "native/whisper/silero.cc",
 ].map((path) => join(root, path));
 
 /** `vad` "whisper.cpp": its own; true: it hears what our voice activity detection leaves. */
