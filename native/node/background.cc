@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "engine/scheduler.h"
-
 namespace {
 
 /** What Node-API keeps for us as a plain pointer: an owner of the object. */
@@ -21,8 +19,9 @@ std::shared_ptr<T> taken_back(void* pointer) {
 }  // namespace
 
 std::shared_ptr<Background> Background::start(Napi::Env env, std::function<void(Background&)> body,
-                                              Message on_end) {
+                                              Message on_end, std::function<void()> wake) {
   auto background = std::make_shared<Background>();
+  background->wake_ = std::move(wake);
   background->on_end_ = std::move(on_end);
   background->owner_ = Backgrounds::of(env);
 
@@ -63,7 +62,7 @@ void Background::post(Message message) {
 
 void Background::cancel() {
   cancelled_ = true;
-  Scheduler::wake();
+  if (wake_) wake_();
 }
 
 void Background::deliver(napi_env env) {

@@ -24,10 +24,10 @@ class Background {
    * Runs `body` on a new thread; it must not throw. When the thread is joined and `body` destroyed, `on_end`
    * runs on the JS thread, unless the environment is going down: then it is only destroyed there. So JS
    * references belong into `on_end`; `body` and messages may use them by pointer. The process stays alive
-   * until the end.
+   * until the end. `wake` is called by cancel(), for a body that waits for something; from any thread.
    */
   static std::shared_ptr<Background> start(Napi::Env env, std::function<void(Background&)> body,
-                                           Message on_end);
+                                           Message on_end, std::function<void()> wake = nullptr);
 
   /** From the thread: runs `message` on the JS thread, in order. Dropped when the environment is going down.
    */
@@ -42,6 +42,7 @@ class Background {
   void join();
 
   std::atomic<bool> cancelled_{false};
+  std::function<void()> wake_;
   std::thread thread_;
   Message on_end_;                    // JS thread only
   std::weak_ptr<Backgrounds> owner_;  // JS thread only

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "engine/scheduler.h"
 #include "node/event_js.h"
 #include "node/js.h"
 #include "whisper/run.h"
@@ -71,7 +72,7 @@ Napi::Value start_run(Napi::Env env, std::shared_ptr<Engine> engine, Samples sam
             [&] { emit(run_whisper(*visit, *samples, options, self.cancelled(), emit)); },
             [&](const std::string& code, const std::string& message) { emit(Failure{code, message}); });
       },
-      [listener, on_end = std::move(on_end)](Napi::Env on) { on_end(on); });
+      [listener, on_end = std::move(on_end)](Napi::Env on) { on_end(on); }, Scheduler::wake);
 
   const Napi::Object run = Napi::Object::New(env);
   run.Set("cancel",
