@@ -1,9 +1,10 @@
 /**
- * `node scripts/sanitize.mjs thread|address [stress's options]`: the engine without Node (test/native/programs/stress.cc) under
- * ThreadSanitizer, or AddressSanitizer with UBSan. Builds in build/<sanitizer>, minutes the first time. ggml without OpenMP:
+ * `node scripts/sanitize.mjs thread|address [stress's options]`: the engine and live audio without Node
+ * (test/native/programs/stress.cc, live.cc) under ThreadSanitizer, or AddressSanitizer with UBSan. Builds in build/<sanitizer>, minutes the first time. ggml without OpenMP:
  * libgomp is not instrumented, and its barriers would look like races.
  */
 import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -29,11 +30,14 @@ run("cmake", [
   ...["-S", root, "-B", build, "-DCMAKE_BUILD_TYPE=RelWithDebInfo"],
   ...[`-DWHISPER_API_SANITIZE=${sanitizer}`, "-DGGML_OPENMP=OFF"],
 ]);
-run("cmake", ["--build", build, "--target", "stress", "--parallel"]);
+run("cmake", ["--build", build, "--target", "live", "stress", "--parallel"]);
+const options = {
+  TSAN_OPTIONS: "halt_on_error=1 second_deadlock_stack=1",
+  UBSAN_OPTIONS: "halt_on_error=1 print_stacktrace=1",
+};
+const silero = join(root, "../shared/models/ggml-silero-v6.2.0.bin");
+run(join(build, "Release", "live"), existsSync(silero) ? [silero] : [], options);
 const recordings = ["en-digits.wav", "zh-segments.wav", "silence.wav"].map((file) =>
   join(root, "test/fixtures", file),
 );
-run(join(build, "Release", "stress"), [join(root, "models/demo.bin"), ...recordings, ...rest], {
-  TSAN_OPTIONS: "halt_on_error=1 second_deadlock_stack=1",
-  UBSAN_OPTIONS: "halt_on_error=1 print_stacktrace=1",
-});
+run(join(build, "Release", "stress"), [join(root, "models/demo.bin"), ...recordings, ...rest], options);
