@@ -1,7 +1,7 @@
 /**
  * The whole boundary to C++ (native/): this file describes it, loads it, and is the only one that may import it.
  * Rules: values are complete and valid when they cross (TypeScript fills every default); C++ never calls into
- * JavaScript but through `onEvent` and `setLog`, on the JS thread; samples never become JavaScript values.
+ * JavaScript but through `onEvent`, `onFrames` and `setLog`, on the JS thread; samples never become JavaScript values.
  * Wrong types and ranges throw TypeError/RangeError at the call: "Expected X for name but received Y of type Z".
  */
 import type { Options, Priority } from "./core/options.ts";
@@ -26,7 +26,7 @@ export type NativeErrorCode =
   | "out_of_memory"
   /** `cancel()` was called, or the environment is being torn down. */
   | "cancelled"
-  /** The model or the Pcm was closed before. */
+  /** The model, the Pcm or the Live was closed before. */
   | "closed"
   | "internal";
 
@@ -137,6 +137,39 @@ export type RunEvent =
   | { readonly type: "done"; readonly language: string; readonly computeMs: number; readonly waitMs: number }
   | { readonly type: "error"; readonly code: NativeErrorCode; readonly message: string };
 
+export interface LiveOptions {
+  /** Of the samples that will come: 8000 to 96000. */
+  readonly rate: number;
+  /** Path of Silero weights in whisper.cpp's format; "": speech is told from noise by its energy. */
+  readonly vadModel: string;
+  /** Of what is not forgotten or waits for the thread; `append` throws RangeError when it would be more. */
+  readonly maxBufferedMs: number;
+}
+
+/**
+ * Audio that still comes: resampled to 16 kHz and judged on a thread of its own. Times count from its first sample. When it
+ * has failed (`internal`, `out_of_memory`), what is called next throws that. Ends with `close()`, or is collected when all that
+ * was appended has been judged and nobody holds it.
+ */
+export interface Live {
+  /** Milliseconds appended so far. */
+  readonly appendedMs: number;
+  /** Signed 16-bit little-endian samples of one channel; copied. An odd byte waits for its other half. */
+  append(bytes: Uint8Array): void;
+  /**
+   * The audio between two times as a Pcm: a copy of what was appended until now, without up to 3.2 ms of its end, which the
+   * resampler holds back. Throws RangeError for what was forgotten; `close()` rejects with `closed`.
+   */
+  pcm(fromMs: number, toMs: number): Promise<Pcm>;
+  /** Frees what lies before, of what was appended until now. */
+  forget(beforeMs: number): void;
+  /** Idempotent; `onFrames` is not called any more, and the other functions throw `closed`. */
+  close(): void;
+}
+
+/** How probably each of the next frames of 32 ms is speech, 0..1, oldest first; `endMs`: where the last one ends. */
+export type OnFrames = (probabilities: Float32Array, endMs: number) => void;
+
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
 export interface Device {
@@ -162,10 +195,12 @@ export interface Native {
   setLog(sink: ((level: LogLevel, line: string) => void) | null): void;
   /** Decodes a file or bytes (not to be changed meanwhile) to 16 kHz, on a thread of its own. */
   decode(source: string | Uint8Array, options: DecodeOptions): Job<Pcm>;
-  /** Samples of one channel at 16 kHz, -1..1; copied. For tests and live audio. */
+  /** Samples of one channel at 16 kHz, -1..1; copied. For tests. */
   pcm(samples: Float32Array): Pcm;
   /** Reads weights on a thread of its own. */
   loadModel(path: string, options: ModelOptions): Job<Model>;
+  /** Reads the VAD weights at the call (some milliseconds); throws `io`, `bad_model`. `onFrames` is called on the JS thread, in order. */
+  openLive(options: LiveOptions, onFrames: OnFrames): Live;
 }
 
 // A literal require, so that `bun build --compile` embeds the file.

@@ -3,6 +3,7 @@
 #include <whisper.h>
 #include "audio/audio.h"
 #include "node/js.h"
+#include "node/live.h"
 #include "node/log_js.h"
 #include "node/model.h"
 #include "node/pcm.h"
@@ -57,6 +58,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("decode", Napi::Function::New(env, decode, "decode"));
   exports.Set("pcm", Napi::Function::New(env, pcm_from_samples, "pcm"));
   exports.Set("loadModel", Napi::Function::New(env, load_model, "loadModel"));
+  exports.Set("openLive", Napi::Function::New(env, open_live, "openLive"));
   return exports;
 }
 

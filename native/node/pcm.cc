@@ -4,7 +4,6 @@
 #include <cmath>
 #include <utility>
 
-#include "audio/audio.h"
 #include "node/js.h"
 
 namespace {
@@ -30,7 +29,7 @@ Napi::Object make_pcm(Napi::Env env, View view) {
             if (!shared->audio) throw js::error(info.Env(), "closed", "The Pcm is closed");
             const auto last = static_cast<int64_t>(shared->count) - 1;
             const auto index = static_cast<size_t>(js::integer(info[0], "index", 0, last));
-            return make_pcm(info.Env(), {shared->audio, shared->first + index, 1});
+            return make_pcm(info.Env(), View{shared->audio, shared->first + index, 1});
           }));
   pcm.Set("close", Napi::Function::New(env, [shared](const Napi::CallbackInfo&) { shared->audio.reset(); }));
 
@@ -48,6 +47,11 @@ Napi::Object make_pcm(Napi::Env env, View view) {
 }
 
 }  // namespace
+
+Napi::Object make_pcm(Napi::Env env, std::shared_ptr<const Audio> audio) {
+  const size_t channels = audio->channels.size();
+  return make_pcm(env, View{std::move(audio), 0, channels});
+}
 
 Samples samples_of(const Napi::Value& value, const std::string& name) {
   if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&kPcmTag))
@@ -70,7 +74,7 @@ Napi::Value decode(const Napi::CallbackInfo& info) {
   const auto work = [options](auto decoder) -> js::Work {
     return [options, decoder](const std::atomic<bool>& cancelled) {
       auto audio = std::make_shared<const Audio>(decoder(options, cancelled));
-      return [audio](Napi::Env env) { return make_pcm(env, {audio, 0, audio->channels.size()}); };
+      return [audio](Napi::Env env) { return make_pcm(env, audio); };
     };
   };
   if (info[0].IsString()) {
@@ -103,5 +107,5 @@ Napi::Value pcm_from_samples(const Napi::CallbackInfo& info) {
   for (float& sample : audio->channels.front()) {
     if (!std::isfinite(sample)) sample = 0;
   }
-  return make_pcm(info.Env(), {std::move(audio), 0, 1});
+  return make_pcm(info.Env(), std::move(audio));
 }

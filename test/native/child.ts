@@ -8,6 +8,8 @@ import {
   decodeFixture,
   decodeOptions,
   isTerminal,
+  listen,
+  liveOptions,
   modelOptions,
   openModel,
   rejection,
@@ -15,6 +17,16 @@ import {
 } from "./harness.ts";
 
 const [name = "", argument = ""] = process.argv.slice(2);
+
+const threads = () => readdirSync("/proc/self/task").length;
+
+/** Turns of the event loop and collections until it holds; the process is killed when it never does. */
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) {
+    Bun.gc(true);
+    await new Promise(setImmediate);
+  }
+}
 
 /** Straight to the pipe: process.exit() loses nothing of it. */
 const say = (line: string) => void writeSync(1, `${line}\n`);
@@ -109,6 +121,71 @@ const scenarios: Record<string, () => Promise<void>> = {
     const prompt = argument.repeat(64_000 / argument.length);
     const events = await start(model, await decodeFixture("en-digits.wav"), { prompt }).ended;
     say(events.at(-1)?.type ?? "");
+  },
+
+  async "live threads"() {
+    const lives = 40;
+    const before = threads();
+    /** Each has its thread, and a listener that holds the Live. */
+    const open = () =>
+      Array.from({ length: lives }, () => {
+        const { live } = listen({}, () => live.forget(live.appendedMs));
+        live.append(new Uint8Array(32_000));
+        return live;
+      });
+    const opened = open();
+    await until(() => threads() >= before + lives);
+    say("opened");
+    for (const live of opened) live.close();
+    await until(() => threads() < before + lives / 2);
+    say("closed");
+    open();
+    say("opened");
+    await until(() => threads() < before + lives / 2);
+    say("collected");
+    const worker = new Worker(new URL(import.meta.url), { argv: ["live worker"] });
+    await new Promise((resolve) => worker.addEventListener("message", resolve));
+    if (threads() < before + lives) say("The worker's threads are missing");
+    worker.terminate();
+    await until(() => threads() < before + lives / 2);
+    say("a worker ended");
+    process.exit();
+  },
+
+  async "live worker"() {
+    const lives = Array.from({ length: 40 }, () => native.openLive(liveOptions, () => {}));
+    for (const live of lives) live.append(new Uint8Array(32_000));
+    postMessage("open");
+    await new Promise(() => lives);
+  },
+
+  async "live exit"() {
+    for (let i = 0; i < 8; i += 1) {
+      const { live } = listen({ vadModel: argument, maxBufferedMs: 3_600_000 }, () => process.exit(5));
+      live.append(new Uint8Array(20 * 60 * 32_000));
+      live.pcm(0, 60_000).catch(() => {});
+    }
+  },
+
+  async "live end"() {
+    const { live, heard } = listen();
+    live.append(new Uint8Array(96_000));
+    await heard(93);
+    const { durationMs } = await live.pcm(0, live.appendedMs);
+    say(`${durationMs}`);
+    live.close();
+  },
+
+  async "live listener that throws"() {
+    process.on("uncaughtException", (error) => say(`uncaught ${error.message}`));
+    const { live, heard } = listen({}, () => {
+      throw new Error("from the listener");
+    });
+    live.append(new Uint8Array(1024));
+    await heard(1);
+    live.append(new Uint8Array(1024));
+    await heard(2);
+    live.close();
   },
 
   async "cancel at any time"() {

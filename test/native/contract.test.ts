@@ -11,7 +11,7 @@ beforeAll(async () => {
 afterAll(() => model.close());
 
 test("the addon exports what src/native.ts describes and nothing else", () => {
-  expect(Object.keys(native).sort()).toEqual(["decode", "info", "loadModel", "pcm", "setLog"]);
+  expect(Object.keys(native).sort()).toEqual(["decode", "info", "loadModel", "openLive", "pcm", "setLog"]);
 });
 
 test("info() tells versions and at least the CPU", () => {

@@ -3,10 +3,13 @@ import { defaultOptions } from "../../src/core/options.ts";
 import {
   type DecodeOptions,
   type Job,
+  type Live,
+  type LiveOptions,
   type Model,
   type ModelOptions,
   type NativeError,
   native,
+  type OnFrames,
   type Pcm,
   type Run,
   type RunEvent,
@@ -92,4 +95,53 @@ export async function rejection(job: Job<unknown> | Promise<unknown>): Promise<N
     throw error;
   }
   throw new Error("Expected a rejection but it resolved");
+}
+
+export const liveOptions: LiveOptions = { rate: 16_000, vadModel: "", maxBufferedMs: 60_000 };
+
+export interface Listening {
+  readonly live: Live;
+  /** Of the frames that were heard so far, and where each batch ended. */
+  readonly probabilities: readonly number[];
+  readonly ends: readonly number[];
+  /** Resolves when so many frames were heard. */
+  heard(frames: number): Promise<void>;
+}
+
+/** `onFrames` sees each batch after it was stored. */
+export function listen(options: Partial<LiveOptions> = {}, onFrames: OnFrames = () => {}): Listening {
+  const probabilities: number[] = [];
+  const ends: number[] = [];
+  const waiting: { readonly frames: number; resolve(): void }[] = [];
+  const live = native.openLive({ ...liveOptions, ...options }, (batch, endMs) => {
+    probabilities.push(...batch);
+    ends.push(endMs);
+    for (const { frames, resolve } of waiting) if (probabilities.length >= frames) resolve();
+    onFrames(batch, endMs);
+  });
+  const heard = (frames: number) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    waiting.push({ frames, resolve });
+    if (probabilities.length >= frames) resolve();
+    return promise;
+  };
+  return { live, probabilities, ends, heard };
+}
+
+/** The first channel of a WAV fixture of 16-bit samples. */
+export async function samplesOf(name: string): Promise<Int16Array> {
+  const { path, channels } = recording(name);
+  const file = Buffer.from(await Bun.file(path).arrayBuffer());
+  const data = file.indexOf("data", 12, "latin1");
+  const samples = new Int16Array(file.buffer.slice(data + 8, data + 8 + file.readUInt32LE(data + 4)));
+  return samples.filter((_, index) => index % channels === 0);
+}
+
+/** Little-endian, as this machine's. */
+export const bytesOf = (samples: Int16Array): Uint8Array =>
+  new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength);
+
+/** Appends all of it, in pieces of at most so many bytes. */
+export function appendInPieces(live: Live, bytes: Uint8Array, most: number): void {
+  for (let at = 0; at < bytes.length; at += most) live.append(bytes.subarray(at, at + most));
 }
