@@ -9,7 +9,7 @@ import { progressBar } from "./models/progress.ts";
 import { native } from "./native.ts";
 
 /** Weights, then the engine on them. Throws ModelError, or the addon's error for weights that cannot be used. */
-export async function boot(config: Config, log: Logger): Promise<Deps> {
+export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "stopping">> {
   native.setLog((level, line) => log[level](line, { from: "native" }));
   const info = native.info();
   if (info.ffmpeg === null) {

@@ -6,6 +6,8 @@ import { errorResponse, unrouted } from "./http/errors.ts";
 import { createGuard } from "./http/guard.ts";
 import { exposedHeaders, pathOf, report, trail } from "./http/trail.ts";
 import { models } from "./modules/models/index.ts";
+import { realtime } from "./modules/realtime/index.ts";
+import { socketLimits } from "./modules/realtime/socket.ts";
 import { system } from "./modules/system/index.ts";
 import { transcriptions } from "./modules/transcriptions/index.ts";
 
@@ -15,12 +17,14 @@ type Handler = (request: Request) => Response | Promise<Response>;
 export function createServer(deps: Deps) {
   const { config, log } = deps;
   const guard = createGuard(config.apiKeys);
+  const live = realtime(deps, guard);
   const app = new Elysia({
     // One way through the app, whether by a socket or by app.handle().
     systemRouter: false,
     nativeStaticResponse: false,
     // Else Elysia looks for the path from the eleventh character of the URL on, and hosts may have shorter names.
     handler: { standardHostname: false },
+    websocket: socketLimits,
     serve: {
       development: false,
       // Else a second server would share a port that is taken, silently.
@@ -48,9 +52,12 @@ export function createServer(deps: Deps) {
         return errorResponse(report(error, request, log));
       })
       .use(system(deps))
+      // It tells a wrong key in a way that scripts in a browser can read.
+      .use(live.socket)
       // Bound to routes, not to paths: nothing that a client writes can make the two disagree.
       .onBeforeHandle(({ request }) => guard(request.headers.get("authorization")))
       .use(transcriptions(deps))
       .use(models(deps))
+      .use(live.secrets)
   );
 }

@@ -20,12 +20,17 @@ export async function serve(): Promise<void> {
 
   const deps = await boot(config, log);
   if (config.apiKeys.length === 0) log.warn("No API_KEY is set: everyone who reaches this server can use it");
-  const app = createServer(deps).listen({ hostname: config.host, port: config.port });
+  const stopping = new AbortController();
+  const app = createServer({ ...deps, stopping: stopping.signal }).listen({
+    hostname: config.host,
+    port: config.port,
+  });
   const { server } = app;
   if (!server) throw new Error("The server did not start");
   const stopped = stopOnSignal(async () => {
     log.info("stopping", { graceMs: config.shutdownTimeoutMs });
     const drained = server.stop();
+    stopping.abort();
     await deps.engine.close(config.shutdownTimeoutMs);
     // answers on their way out; connections that are kept alive without a request do not count
     await Promise.race([drained, Bun.sleep(1000)]);

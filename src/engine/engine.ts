@@ -15,6 +15,38 @@ export interface EngineRequest {
   readonly requestId: string;
 }
 
+/** Audio that still comes, one channel. Times are milliseconds from its first sample. */
+export interface LiveAudio {
+  /** So far. */
+  readonly appendedMs: number;
+  /** Signed 16-bit little-endian samples; copied. Throws audio_too_long when too much is not forgotten. */
+  append(bytes: Uint8Array): void;
+  /** Admission, with priority `live`, and a run over a part that is not forgotten. As Engine.transcribe; times count from `fromMs`. */
+  transcribe(request: LiveRequest): Promise<AsyncIterable<TranscriptEvent>>;
+  /** Frees what lies before. */
+  forget(beforeMs: number): void;
+  /** Frees everything; runs that have begun go on. Nothing is told any more. Idempotent. */
+  close(): void;
+}
+
+export interface LiveRequest {
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly options: Options;
+  readonly signal: AbortSignal;
+  /** For the log. */
+  readonly requestId: string;
+}
+
+export interface ListenOptions {
+  /** Of the samples: 8000..96000. */
+  readonly rate: number;
+  /** Bound of what is kept: more that is not forgotten is refused. */
+  readonly maxBufferedMs: number;
+  /** How probably each 32 ms are speech, 0..1, oldest first; `endMs` is where the last ones end. Called some time after append(). */
+  readonly onFrames: (probabilities: Float32Array, endMs: number) => void;
+}
+
 /** The model that answers, and what it cannot do. */
 export interface ModelInfo {
   /** Name in the catalogue, or the file's base name. */
@@ -47,6 +79,9 @@ export interface Engine {
    * The iterable is read once; leaving it early cancels the run.
    */
   transcribe(request: EngineRequest): Promise<AsyncIterable<TranscriptEvent>>;
+  /** What judges speech in live audio: Silero's network, or loudness where its weights are not installed. */
+  readonly detector: "silero" | "energy";
+  listen(options: ListenOptions): LiveAudio;
   /** Refuses new work, waits for running work at most `graceMs`, then cancels it. Idempotent. */
   close(graceMs: number): Promise<void>;
 }

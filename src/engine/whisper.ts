@@ -4,9 +4,9 @@ import { AppError } from "../core/errors.ts";
 import type { Options } from "../core/options.ts";
 import type { TranscriptEvent } from "../core/transcript.ts";
 import type { Logger } from "../log.ts";
-import type { Model, Native, NativeError, NativeErrorCode, Pcm, Run, RunEvent } from "../native.ts";
+import type { Live, Model, Native, NativeError, NativeErrorCode, Pcm, Run, RunEvent } from "../native.ts";
 import { Admission, shuttingDown, type Ticket } from "./admission.ts";
-import type { Engine, EngineRequest, ModelInfo } from "./engine.ts";
+import type { Engine, EngineRequest, ListenOptions, LiveAudio, LiveRequest, ModelInfo } from "./engine.ts";
 import { EventQueue } from "./event-queue.ts";
 
 export interface WhisperEngineOptions {
@@ -67,7 +67,33 @@ class WhisperEngine implements Engine {
     return this.admission.status;
   }
 
-  async transcribe(request: EngineRequest): Promise<AsyncIterable<TranscriptEvent>> {
+  get detector() {
+    return this.options.vadModel === null ? "energy" : "silero";
+  }
+
+  transcribe(request: EngineRequest): Promise<AsyncIterable<TranscriptEvent>> {
+    return this.start(request, (signal) => this.decode(request, signal));
+  }
+
+  listen({ rate, maxBufferedMs, onFrames }: ListenOptions): LiveAudio {
+    const { native, vadModel } = this.options;
+    const live = native.openLive({ rate, maxBufferedMs, vadModel: vadModel ?? "" }, onFrames);
+    return {
+      get appendedMs() {
+        return live.appendedMs;
+      },
+      append: (bytes) => append(live, bytes),
+      transcribe: (request) => this.start({ ...request, priority: "live" }, () => part(live, request)),
+      forget: (beforeMs) => live.forget(beforeMs),
+      close: () => live.close(),
+    };
+  }
+
+  /** Admission, `open` for the samples, and a run for each of their channels. */
+  private async start(
+    request: Omit<EngineRequest, "path">,
+    open: (signal: AbortSignal) => Promise<Pcm>,
+  ): Promise<AsyncIterable<TranscriptEvent>> {
     const { log, vadModel } = this.options;
     const { options, priority, requestId } = request;
     const signal = AbortSignal.any([request.signal, this.stop.signal]);
@@ -78,7 +104,7 @@ class WhisperEngine implements Engine {
     }
     let pcm: Pcm;
     try {
-      pcm = await this.decode(request, signal);
+      pcm = await open(signal);
     } catch (error) {
       ticket.release();
       throw error;
@@ -119,6 +145,23 @@ class WhisperEngine implements Engine {
     } finally {
       signal.removeEventListener("abort", onAbort);
     }
+  }
+}
+
+function append(live: Live, bytes: Uint8Array): void {
+  try {
+    live.append(bytes);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new AppError("audio_too_long", "Too much audio waits to be transcribed", { cause: error });
+  }
+}
+
+async function part(live: Live, { fromMs, toMs, signal }: LiveRequest): Promise<Pcm> {
+  try {
+    return await live.pcm(fromMs, toMs);
+  } catch (error) {
+    throw runError((error as NativeError).code ?? "internal", (error as Error).message, signal);
   }
 }
 

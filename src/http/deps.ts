@@ -9,6 +9,8 @@ export interface Deps {
   readonly engine: Engine;
   /** Whether voice activity detection has its weights now. */
   readonly hasVad: () => boolean;
+  /** Fires when the server stops: what would go on without end has to end. */
+  readonly stopping: AbortSignal;
   /** Of this server. */
   readonly version: string;
 }

@@ -16,6 +16,7 @@ export function errorResponse(error: AppError): Response {
   const entry = catalogue[error.code];
   const headers = new Headers({ "content-type": "application/json" });
   if (error.code === "invalid_api_key") headers.set("www-authenticate", "Bearer");
+  if (error.code === "upgrade_required") headers.set("upgrade", "websocket");
   // The client is in the middle of a body that does not come. (After a 413 the connection stays open: were it closed, Node's fetch
   // would see a broken pipe instead of the answer. Bun reads over the rest.)
   if (error.code === "request_timeout") headers.set("connection", "close");

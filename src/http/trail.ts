@@ -8,6 +8,11 @@ const ids = new WeakMap<Request, string>();
 /** The id that the client sees as x-request-id. */
 export const requestId = (request: Request): string => ids.get(request) ?? "";
 
+const upgraded = new WeakSet<Request>();
+
+/** The request has become a WebSocket: no response is sent to it any more. */
+export const markUpgraded = (request: Request): void => void upgraded.add(request);
+
 /** The path as sent; `new URL` would refuse some requests that clients can send. */
 export function pathOf(request: Request): string {
   const path = request.url.replace(/^[a-z]+:\/\/[^/?#]*/i, "").replace(/[?#].*$/s, "");
@@ -51,6 +56,10 @@ export function trail(
       response = await handle(request);
     } catch (error) {
       response = errorResponse(report(error, request, log));
+    }
+    if (upgraded.has(request)) {
+      write(101, 0);
+      return response; // Bun sends nothing
     }
     const headers = new Headers(response.headers);
     headers.set("x-request-id", id);

@@ -1,7 +1,15 @@
 /** An engine without weights: says what it is told to, when it is told to. */
 import { AppError } from "../../src/core/errors.ts";
 import type { Segment, TranscriptEvent } from "../../src/core/transcript.ts";
-import type { Engine, EngineRequest, EngineStatus, ModelInfo } from "../../src/engine/engine.ts";
+import type {
+  Engine,
+  EngineRequest,
+  EngineStatus,
+  ListenOptions,
+  LiveAudio,
+  LiveRequest,
+  ModelInfo,
+} from "../../src/engine/engine.ts";
 
 export const testModel: ModelInfo = {
   id: "test-model",
@@ -60,6 +68,15 @@ export class FakeEngine implements Engine {
   readonly arrived = Promise.withResolvers<void>();
   readonly cancelled = Promise.withResolvers<void>();
 
+  readonly detector: Engine["detector"] = "silero";
+  /** What was listened to, and the passes over it, in order. */
+  readonly lives: FakeLive[] = [];
+  readonly passes: LiveRequest[] = [];
+  /** Called with the passes to come, one each. */
+  readonly passed: ((request: LiveRequest) => void)[] = [];
+  /** The segments' texts of a pass. */
+  says: (request: LiveRequest) => readonly string[] = () => [" Hello", " world."];
+
   constructor(
     readonly model: ModelInfo = testModel,
     private readonly segments: readonly Segment[] = helloWorld,
@@ -97,6 +114,12 @@ export class FakeEngine implements Engine {
     }
   }
 
+  listen(options: ListenOptions): FakeLive {
+    const live = new FakeLive(this, options);
+    this.lives.push(live);
+    return live;
+  }
+
   async close(): Promise<void> {}
 }
 
@@ -106,4 +129,58 @@ function aborted(signal: AbortSignal): Promise<never> {
     if (signal.aborted) cancel();
     else signal.addEventListener("abort", cancel, { once: true });
   });
+}
+
+/** Live audio that is judged when a test says so; its turns say what `engine.says` makes of their times. */
+export class FakeLive implements LiveAudio {
+  appendedBytes = 0;
+  forgottenMs = 0;
+  closed = false;
+
+  constructor(
+    private readonly engine: FakeEngine,
+    readonly options: ListenOptions,
+  ) {}
+
+  get appendedMs(): number {
+    return Math.floor(this.appendedBytes / 2 / (this.options.rate / 1000));
+  }
+
+  append(bytes: Uint8Array): void {
+    this.appendedBytes += bytes.length;
+    if (this.appendedMs - this.forgottenMs > this.options.maxBufferedMs) {
+      throw new AppError("audio_too_long", "Too much audio waits to be transcribed");
+    }
+  }
+
+  /** Tells of the next frames. */
+  judge(...probabilities: number[]): void {
+    this.judgedMs += 32 * probabilities.length;
+    this.options.onFrames(Float32Array.from(probabilities), this.judgedMs);
+  }
+  judgedMs = 0;
+
+  async transcribe(request: LiveRequest): Promise<AsyncIterable<TranscriptEvent>> {
+    this.engine.passes.push(request);
+    this.engine.passed.shift()?.(request);
+    const cancelled = aborted(request.signal);
+    cancelled.catch(() => this.engine.cancelled.resolve());
+    await Promise.race([cancelled, this.engine.admission]);
+    if (this.engine.refusal) throw this.engine.refusal;
+    return said(this.engine.says(request), request.toMs - request.fromMs);
+  }
+
+  forget(beforeMs: number): void {
+    this.forgottenMs = Math.max(this.forgottenMs, beforeMs);
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+}
+
+async function* said(texts: readonly string[], durationMs: number): AsyncGenerator<TranscriptEvent> {
+  yield { type: "start", durationMs, channels: 1 };
+  for (const [index, text] of texts.entries()) yield { type: "segment", segment: testSegment(index, text) };
+  yield { type: "done", language: "en" };
 }

@@ -24,6 +24,8 @@ export interface TestServer extends AsyncDisposable {
   listen(): number;
   /** Resolves with the first line of the log, past or future, that fits. */
   logged(fits: (line: LogLine) => boolean): Promise<LogLine>;
+  /** Tells that the server stops. */
+  readonly stopping: AbortController;
   /** Names in the upload directory. */
   leftovers(): Promise<string[]>;
 }
@@ -49,12 +51,16 @@ export async function testServer(settings: Settings = {}): Promise<TestServer> {
       for (const listener of listeners) listener(line);
     };
   const logger: Logger = { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
-  const app = createServer({ config, log: logger, engine, hasVad: () => hasVad, version: "1.2.3" });
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const deps = { config, log: logger, engine, hasVad: () => hasVad, stopping: signal, version: "1.2.3" };
+  const app = createServer(deps);
   const leftovers = () => readdir(uploadDir);
   return {
     engine,
     log,
     uploadDir,
+    stopping,
     app,
     fetch: (path, init) => app.handle(new Request(`http://localhost${path}`, init)),
     listen() {

@@ -45,7 +45,7 @@ export const docs = (version: string) =>
             version,
             description: "OpenAI-compatible speech to text, self-hosted.",
           },
-          tags: [{ name: "Audio" }, { name: "Models" }, { name: "System" }],
+          tags: [{ name: "Audio" }, { name: "Realtime" }, { name: "Models" }, { name: "System" }],
           components: { securitySchemes: { key: { type: "http", scheme: "bearer" } } },
           security: [{ key: [] }],
         },

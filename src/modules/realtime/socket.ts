@@ -1,0 +1,209 @@
+/**
+ * GET /v1/realtime: the upgrade to a WebSocket and what goes over it. Bun's own interface, not Elysia's: that one reads texts as JSON
+ * before we see them, and asks its hooks twice.
+ */
+import type { Server, ServerWebSocket } from "bun";
+import { AppError } from "../../core/errors.ts";
+import type { Deps } from "../../http/deps.ts";
+import { markUpgraded, requestId } from "../../http/trail.ts";
+import { defaultConfig, type SessionConfig, type Spoken } from "../../live/config.ts";
+import { type Dialect, errorEvent, newId } from "../../live/events.ts";
+import { closeCodes, defaultLimits, Session } from "../../live/session.ts";
+import type { Secrets } from "./secrets.ts";
+import type { Sessions } from "./sessions.ts";
+
+/** For Bun's server. An append of 15 MiB fits into a frame; idle clients are asked whether they still live. */
+export const socketLimits = {
+  maxPayloadLength: 16 * 2 ** 20,
+  idleTimeout: 40,
+  perMessageDeflate: false,
+} as const;
+
+/** Unread events of a client that reads too slowly: then it is closed. */
+const maxUnreadBytes = 2 ** 20;
+
+/** OpenAI's close codes for what is wrong with the request itself. */
+const refusalCodes = { key: 3000, shape: 4000 } as const;
+
+const clock = {
+  now: Date.now,
+  after(ms: number, act: () => void) {
+    const timer = setTimeout(act, ms);
+    return () => clearTimeout(timer);
+  },
+};
+
+type Guard = (authorization: string | null) => void;
+type Socket = ServerWebSocket<Handlers>;
+
+/** What Elysia's server calls on the data of a socket. */
+interface Handlers {
+  open(ws: Socket): void;
+  message(ws: Socket, frame: string | Uint8Array): void;
+  close(ws: Socket): void;
+}
+
+export interface RealtimeState {
+  readonly deps: Deps;
+  readonly guard: Guard;
+  readonly spoken: Spoken;
+  readonly sessions: Sessions;
+  readonly secrets: Secrets;
+}
+
+interface Caller {
+  readonly name: string;
+  readonly config: SessionConfig;
+}
+
+/** Throws invalid_api_key or upgrade_required for requests that ask for no WebSocket. Those that do are told over it. */
+export function connect(state: RealtimeState, request: Request, server: Server<unknown> | null): Response {
+  const offered = (request.headers.get("sec-websocket-protocol") ?? "").split(",").map((name) => name.trim());
+  if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
+    state.guard(request.headers.get("authorization"));
+    throw upgradeRequired();
+  }
+  const headers = new Headers({ "x-request-id": requestId(request) });
+  if (offered.includes("realtime")) headers.set("sec-websocket-protocol", "realtime");
+  const address = server?.requestIP(request)?.address ?? "";
+  const data = admit(state, request, offered, address);
+  if (!server?.upgrade(request, { headers, data })) throw upgradeRequired();
+  markUpgraded(request);
+  return new Response();
+}
+
+const upgradeRequired = () => new AppError("upgrade_required", "Expected a request for a WebSocket");
+
+function admit(
+  state: RealtimeState,
+  request: Request,
+  offered: readonly string[],
+  address: string,
+): Handlers {
+  const { deps, sessions } = state;
+  let code: number = refusalCodes.key;
+  try {
+    checkOrigin(deps, request);
+    const caller = identify(state, request, offered, address);
+    code = refusalCodes.shape;
+    const config = configOf(state, request, caller);
+    code = closeCodes.overload;
+    const leave = sessions.enter(caller.name);
+    const isBeta =
+      /realtime=v1/.test(request.headers.get("openai-beta") ?? "") ||
+      offered.includes("openai-beta.realtime-v1");
+    return speaker(state, config, isBeta ? "beta" : "ga", leave);
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    return refuser(error, error.code === "origin_not_allowed" ? closeCodes.policy : code);
+  }
+}
+
+/** Web pages may open WebSockets to anywhere: CORS does not hold them. */
+function checkOrigin({ config }: Deps, request: Request): void {
+  const origin = request.headers.get("origin")?.toLowerCase();
+  const allowed = config.allowedOrigins;
+  if (origin === undefined || allowed.includes("*") || allowed.includes(origin)) return;
+  throw new AppError("origin_not_allowed", "Pages of this origin may not call: see ALLOWED_ORIGINS");
+}
+
+const keyProtocol = "openai-insecure-api-key.";
+
+/** Throws invalid_api_key. */
+function identify(
+  { guard, secrets, deps }: RealtimeState,
+  request: Request,
+  offered: readonly string[],
+  address: string,
+): Caller {
+  const inProtocol = offered.find((name) => name.startsWith(keyProtocol))?.slice(keyProtocol.length);
+  const header =
+    request.headers.get("authorization") ?? (inProtocol === undefined ? null : `Bearer ${inProtocol}`);
+  const key = /^bearer +(\S+) *$/i.exec(header ?? "")?.[1] ?? "";
+  const secret = key.startsWith("ek_") ? secrets.find(key) : undefined;
+  if (secret) return { name: secret.caller, config: secret.config };
+  guard(header);
+  return { name: callerOf(deps, key, address), config: defaultConfig };
+}
+
+/** Whose sessions count together. */
+export const callerOf = ({ config }: Deps, key: string, address: string): string =>
+  config.apiKeys.length > 0 ? new Bun.CryptoHasher("sha256").update(key).digest("hex") : address;
+
+/** `?intent=transcription`, or `?model=`: old clients cannot send the former. Throws missing_model or invalid_model. */
+function configOf({ spoken }: RealtimeState, request: Request, { config }: Caller): SessionConfig {
+  const query = new URLSearchParams(/\?([^#]*)/.exec(request.url)?.[1] ?? "");
+  const model = query.get("model");
+  if (model === null && query.get("intent") !== "transcription" && config === defaultConfig) {
+    throw new AppError("missing_model", "Expected intent=transcription or a model in the URL", {
+      param: "model",
+    });
+  }
+  if (model === null || config.transcription) return config;
+  if (spoken.knowsModel(model)) {
+    return { ...config, transcription: { model, language: null, prompt: null } };
+  }
+  // names of OpenAI's models for conversations, which their client for Python has to send
+  if (/realtime/.test(model)) return config;
+  throw new AppError("invalid_model", `The model '${model.slice(0, 60)}' does not exist`, { param: "model" });
+}
+
+function refuser(error: AppError, code: number): Handlers {
+  return {
+    open(ws) {
+      sendJson(ws, { event_id: newId("event"), ...errorEvent(error) });
+      ws.close(code, `${error.toJSON().type}.${error.code}`);
+    },
+    message() {},
+    close() {},
+  };
+}
+
+function speaker(
+  { deps, spoken, sessions }: RealtimeState,
+  config: SessionConfig,
+  dialect: Dialect,
+  leave: () => void,
+): Handlers {
+  const { engine, log } = deps;
+  const startedAt = performance.now();
+  let session: Session | null = null;
+  return {
+    open(ws) {
+      session = new Session({
+        engine,
+        spoken,
+        log,
+        clock,
+        limits: { ...defaultLimits, lifetimeMs: deps.config.sessionLifetimeMs },
+        config,
+        dialect,
+        send: (event) => sendJson(ws, event),
+        close: (code, reason) => ws.close(code, reason),
+        read: (wanted) => (wanted ? ws.resume() : ws.pause()),
+      });
+      sessions.add(session);
+      if (deps.stopping.aborted) session.end(closeCodes.restart);
+    },
+    message(_, frame) {
+      session?.receive(frame);
+    },
+    close() {
+      leave();
+      if (!session) return;
+      session.leave();
+      sessions.remove(session);
+      log.info("session ended", {
+        requestId: session.id,
+        ms: Math.round(performance.now() - startedAt),
+        audioMs: session.audioMs,
+        turns: session.turns,
+      });
+    },
+  };
+}
+
+function sendJson(ws: Socket, event: object): void {
+  ws.sendText(JSON.stringify(event));
+  if (ws.getBufferedAmount() > maxUnreadBytes) ws.close(closeCodes.overload, "slow_reader");
+}
