@@ -49,7 +49,13 @@ export const defaultLimits: Omit<Limits, "lifetimeMs"> = {
 };
 
 /** Close codes of WebSocket that a session ends with. */
-export const closeCodes = { expired: 1001, policy: 1008, restart: 1012, overload: 1013 } as const;
+export const closeCodes = {
+  expired: 1001,
+  policy: 1008,
+  failure: 1011,
+  restart: 1012,
+  overload: 1013,
+} as const;
 
 export interface SessionOptions {
   readonly engine: Pick<Engine, "listen" | "detector">;
@@ -115,7 +121,8 @@ export class Session {
   private pass: { readonly utterance: Utterance; readonly abort: AbortController } | null = null;
   private lastPassMs = 0;
   private isRead = true;
-  /** Committed so far. */
+  /** So far: what was appended, and how many turns were committed. */
+  audioMs = 0;
   turns = 0;
 
   constructor(private readonly options: SessionOptions) {
@@ -127,11 +134,6 @@ export class Session {
     this.cancelExpiry = clock.after(limits.lifetimeMs, () => this.expire());
     this.detector = this.newDetector();
     this.tellSession("created");
-  }
-
-  /** Appended so far. */
-  get audioMs(): number {
-    return this.audio?.appendedMs ?? 0;
   }
 
   /** Takes a frame from the client: text, or bytes, which no event is sent as. Never throws. */
@@ -217,11 +219,12 @@ export class Session {
     const { format } = this.config;
     const audio = this.listen();
     audio.append(format.type === "audio/pcm" ? bytes : decodeG711(bytes, format.type));
+    this.audioMs = Math.floor(audio.appendedMs);
     this.advance();
   }
 
   private commit(): void {
-    const endMs = this.audio?.appendedMs ?? 0;
+    const endMs = this.audioMs;
     const lengthMs = endMs - this.doneMs;
     if (lengthMs < shortestCommitMs) {
       throw new AppError(
@@ -237,7 +240,7 @@ export class Session {
   }
 
   private clear(): void {
-    this.doneMs = this.audio?.appendedMs ?? 0;
+    this.doneMs = this.audioMs;
     this.dropOpen();
     this.detector?.reset(this.doneMs);
     this.tell(events.cleared);
@@ -305,8 +308,7 @@ export class Session {
     if (!this.pass) this.startPass();
     this.audio.forget(this.keptFromMs());
     const { maxWaiting } = this.options.limits;
-    const isBehind =
-      this.waiting.length >= maxWaiting || this.audio.appendedMs - this.judgedMs > maxUnjudgedMs;
+    const isBehind = this.waiting.length >= maxWaiting || this.audioMs - this.judgedMs > maxUnjudgedMs;
     if (isBehind !== this.isRead) return;
     this.isRead = !isBehind;
     this.options.read(this.isRead);
@@ -439,8 +441,9 @@ export class Session {
 
   private tellError(error: unknown, eventId: string | null): void {
     const shown = this.shown(error);
-    // what cannot be kept cannot be transcribed: going on would give a text with a hole
+    // what cannot be kept or heard cannot be transcribed: going on would give a text with a hole
     if (shown.code === "audio_too_long") this.end(closeCodes.overload, shown);
+    else if (shown.code === "internal_error") this.end(closeCodes.failure, shown);
     else this.tell(events.errorEvent(shown, eventId));
   }
 
