@@ -83,7 +83,8 @@ class WhisperEngine implements Engine {
         return live.appendedMs;
       },
       append: (bytes) => append(live, bytes),
-      transcribe: (request) => this.start({ ...request, priority: "live" }, () => part(live, request)),
+      transcribe: (request) =>
+        this.start({ ...request, tokens: false, priority: "live" }, () => part(live, request)),
       forget: (beforeMs) => live.forget(beforeMs),
       close: () => live.close(),
     };
@@ -94,8 +95,9 @@ class WhisperEngine implements Engine {
     request: Omit<EngineRequest, "path">,
     open: (signal: AbortSignal) => Promise<Pcm>,
   ): Promise<AsyncIterable<TranscriptEvent>> {
-    const { log, vadModel } = this.options;
+    const { vadModel } = this.options;
     const { options, priority, requestId } = request;
+    const log = priority === "live" ? quiet(this.options.log) : this.options.log;
     const signal = AbortSignal.any([request.signal, this.stop.signal]);
     if (options.vad && vadModel === null) throw noVad();
     const ticket = await this.admission.enter(priority, signal);
@@ -147,6 +149,9 @@ class WhisperEngine implements Engine {
     }
   }
 }
+
+/** A turn that is spoken is transcribed many times. */
+const quiet = (log: Logger): Logger => ({ ...log, info: log.debug });
 
 function append(live: Live, bytes: Uint8Array): void {
   try {

@@ -76,8 +76,11 @@ test("the description has every route with its errors, and nothing else", async 
     "get /ready",
     "get /v1/models",
     "get /v1/models/{id}",
+    "get /v1/realtime",
     "post /v1/audio/transcriptions",
     "post /v1/audio/translations",
+    "post /v1/realtime/client_secrets",
+    "post /v1/realtime/transcription_sessions",
   ]);
   for (const methods of Object.values(paths))
     for (const { summary } of Object.values(methods)) expect(summary).toBeString();

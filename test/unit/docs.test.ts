@@ -144,27 +144,30 @@ describe("docs/api-reference.md", () => {
   });
 });
 
-describe.each(["README.md", "docs/api-reference.md"])("%s", (path) => {
-  test("points to files and chapters that are there", async () => {
-    const page = await read(path);
-    const anchors = [...page.matchAll(/^#+ (.*)$/gm)].map(
-      ([, title = ""]) =>
-        `#${title
-          .toLowerCase()
-          .replace(/[^\w\- ]/g, "")
-          .replaceAll(" ", "-")}`,
-    );
-    const targets = [...page.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = ""]) => target);
-    const dead = targets.filter((target) => {
-      if (/^https?:/.test(target)) return false;
-      return target.startsWith("#")
-        ? !anchors.includes(target)
-        : !existsSync(join(root, dirname(path), target));
-    });
-    expect(targets).not.toBeEmpty();
-    expect(dead).toEqual([]);
-  });
+const anchorsOf = (page: string) =>
+  [...page.matchAll(/^#+ (.*)$/gm)].map(([, title = ""]) =>
+    title
+      .toLowerCase()
+      .replace(/[^\w\- ]/g, "")
+      .replaceAll(" ", "-"),
+  );
 
+test.each(["README.md", "docs/api-reference.md", "docs/realtime.md"])(
+  "%s points to files and chapters that are there",
+  async (path) => {
+    const targets = [...(await read(path)).matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = ""]) => target);
+    expect(targets).not.toBeEmpty();
+    for (const target of targets.filter((target) => !/^https?:/.test(target))) {
+      const [file = "", anchor] = target.split("#");
+      const found = file === "" ? path : join(dirname(path), file);
+      expect([target, existsSync(join(root, found))]).toEqual([target, true]);
+      if (anchor !== undefined)
+        expect([target, anchorsOf(await read(found))]).toEqual([target, expect.arrayContaining([anchor])]);
+    }
+  },
+);
+
+describe.each(["README.md", "docs/api-reference.md"])("%s", (path) => {
   test("shows curl with fields and recordings that exist", async () => {
     const page = await read(path);
     const names = [...page.matchAll(/-F '?([a-z_]+(?:\[\])?)=/g)].map(([, name = ""]) => name);
