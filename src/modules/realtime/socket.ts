@@ -40,7 +40,7 @@ type Socket = ServerWebSocket<Handlers>;
 interface Handlers {
   open(ws: Socket): void;
   message(ws: Socket, frame: string | Uint8Array): void;
-  close(ws: Socket): void;
+  close(): void;
 }
 
 export interface RealtimeState {
@@ -67,7 +67,10 @@ export function connect(state: RealtimeState, request: Request, server: Server<u
   if (offered.includes("realtime")) headers.set("sec-websocket-protocol", "realtime");
   const address = server?.requestIP(request)?.address ?? "";
   const data = admit(state, request, offered, address);
-  if (!server?.upgrade(request, { headers, data })) throw upgradeRequired();
+  if (!server?.upgrade(request, { headers, data })) {
+    data.close(); // it has taken a session's place
+    throw upgradeRequired();
+  }
   markUpgraded(request);
   return new Response();
 }
