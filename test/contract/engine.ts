@@ -98,6 +98,53 @@ export function engineContract(name: string, open: () => Promise<Engine>): void 
       expect(text).not.toBe("");
     });
 
+    describe("listens to audio that still comes:", () => {
+      const options = { ...request().options };
+      const listen = (maxBufferedMs = 10_000) =>
+        engine.listen({ rate: 16_000, maxBufferedMs, onFrames: () => {} });
+      const samples = async () => (await Bun.file(recording("en-digits.wav").path).bytes()).subarray(44);
+      const part = (more: object = {}) => ({
+        ...{ fromMs: 0, toMs: 2700, options, signal: new AbortController().signal, requestId: "sess_test" },
+        ...more,
+      });
+
+      test("a part of it is transcribed, and its times count from the part", async () => {
+        const live = listen();
+        for (const bytes of [(await samples()).subarray(0, 40_001), (await samples()).subarray(40_001)])
+          live.append(bytes);
+        expect(Math.floor(live.appendedMs)).toBe(2745);
+        const { text, durationMs, segments } = await collect(await live.transcribe(part({ fromMs: 200 })));
+        expect(text).not.toBe("");
+        expect(Math.abs(durationMs - 2500)).toBeLessThan(5);
+        expect(segments.every(({ startMs, endMs }) => startMs >= 0 && startMs <= endMs)).toBe(true);
+        live.close();
+      });
+
+      test("more than is to be kept is refused, until some is forgotten", async () => {
+        const live = listen(3000);
+        live.append(await samples());
+        expect(() => live.append(new Uint8Array(32_000))).toThrow("Too much audio");
+        const other = listen(3000);
+        other.append(await samples());
+        other.forget(2000);
+        // by now it is done: calls take effect in their order, on a thread of its own
+        await collect(await other.transcribe(part({ fromMs: 2000 })));
+        other.append(new Uint8Array(32_000));
+        for (const each of [live, other]) each.close();
+      });
+
+      test("a signal that fires ends its transcript", async () => {
+        const live = listen();
+        live.append(await samples());
+        const { code } = await refusal(
+          live.transcribe(part({ signal: AbortSignal.abort() })).then((events) => collect(events)),
+        );
+        expect(code).toBe("request_cancelled");
+        live.close();
+        live.close();
+      });
+    });
+
     test("closes any number of times", async () => {
       const other = await open();
       await other.close(1000);
