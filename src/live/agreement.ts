@@ -23,7 +23,8 @@ export class Agreement {
   add(transcript: string): string {
     const rest = this.beyond(unitsOf(transcript));
     const differs = rest.findIndex((word, index) => word !== this.open[index]);
-    const agreed = rest.slice(0, differs < 0 ? rest.length : differs);
+    const common = rest.slice(0, differs < 0 ? rest.length : differs);
+    const agreed = common.length === rest.length ? withoutClose(common) : common;
     this.open = rest.slice(agreed.length);
     return this.say(agreed);
   }
@@ -58,6 +59,10 @@ export class Agreement {
     return words.slice(correspondingLength(this.said, words));
   }
 }
+
+/** Where the audio breaks off Whisper likes to end a sentence, also in the middle of one. */
+const withoutClose = (words: readonly string[]) =>
+  /\p{P}$/u.test(words.at(-1) ?? "") ? words.slice(0, -1) : words;
 
 /** Length of the beginning of `words` with the least edit distance to `said`. */
 function correspondingLength(said: readonly string[], words: readonly string[]): number {

@@ -113,6 +113,7 @@ export class Session {
   private judgedMs = 0;
   private speechMs = 0;
   private doneMs = 0;
+  private forgottenMs = 0;
   /** The turn that goes on: one that was detected, or without detection all that is not committed. */
   private open: Utterance | null = null;
   private readonly waiting: Committed[] = [];
@@ -306,12 +307,19 @@ export class Session {
   private advance(): void {
     if (this.ended.signal.aborted || !this.audio) return;
     if (!this.pass) this.startPass();
-    this.audio.forget(this.keptFromMs());
+    this.forget(this.audio);
     const { maxWaiting } = this.options.limits;
     const isBehind = this.waiting.length >= maxWaiting || this.audioMs - this.judgedMs > maxUnjudgedMs;
     if (isBehind !== this.isRead) return;
     this.isRead = !isBehind;
     this.options.read(this.isRead);
+  }
+
+  private forget(audio: LiveAudio): void {
+    const beforeMs = this.keptFromMs();
+    if (beforeMs <= this.forgottenMs) return;
+    this.forgottenMs = beforeMs;
+    audio.forget(beforeMs);
   }
 
   private startPass(): void {

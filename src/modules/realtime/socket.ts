@@ -95,7 +95,7 @@ function admit(
     const isBeta =
       /realtime=v1/.test(request.headers.get("openai-beta") ?? "") ||
       offered.includes("openai-beta.realtime-v1");
-    return speaker(state, config, isBeta ? "beta" : "ga", leave);
+    return speaker(state, config, isBeta ? "beta" : "ga", { leave, requestId: requestId(request) });
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
     return refuser(error, error.code === "origin_not_allowed" ? closeCodes.policy : code);
@@ -166,7 +166,7 @@ function speaker(
   { deps, spoken, sessions }: RealtimeState,
   config: SessionConfig,
   dialect: Dialect,
-  leave: () => void,
+  connection: { readonly leave: () => void; readonly requestId: string },
 ): Handlers {
   const { engine, log } = deps;
   const startedAt = performance.now();
@@ -192,12 +192,13 @@ function speaker(
       session?.receive(frame);
     },
     close() {
-      leave();
+      connection.leave();
       if (!session) return;
       session.leave();
       sessions.remove(session);
       log.info("session ended", {
-        requestId: session.id,
+        requestId: connection.requestId,
+        session: session.id,
         ms: Math.round(performance.now() - startedAt),
         audioMs: session.audioMs,
         turns: session.turns,

@@ -24,6 +24,16 @@ describe("LocalAgreement", () => {
     ]);
   });
 
+  test("does not say the full stop where the audio breaks off", () => {
+    expect(said(" for twenty.", " for twenty.", " for twenty five.", " for twenty five minutes.")).toEqual([
+      "",
+      "for",
+      "",
+      " twenty five minutes.",
+    ]);
+    expect(said(" Hello. How", " Hello. How", " Hello. How are you?")[1]).toBe("Hello. How");
+  });
+
   test("says nothing while they differ", () => {
     expect(said(" Sad", " Set a", " Set the", " Set a timer.")).toEqual(["", "", "Set", " a timer."]);
   });
