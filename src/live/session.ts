@@ -3,59 +3,17 @@
  * come out as objects; audio goes to the engine, which judges and transcribes it.
  */
 import { AppError } from "../core/errors.ts";
-import { defaultOptions, type Options } from "../core/options.ts";
 import type { Engine, LiveAudio } from "../engine/engine.ts";
 import type { Logger } from "../log.ts";
 import { type ClientEvent, parse, readAudio } from "./client-events.ts";
-import {
-  type Delay,
-  logprobsKey,
-  rateOf,
-  type SessionConfig,
-  type Spoken,
-  update,
-  updateBeta,
-} from "./config.ts";
+import { logprobsKey, rateOf, type SessionConfig, type Spoken, update, updateBeta } from "./config.ts";
+import { decodingOptions, quick, refineEveryMs, turnSettings } from "./decoding.ts";
 import * as events from "./events.ts";
 import { TokenBucket } from "./flow.ts";
 import { decodeG711 } from "./g711.ts";
-import { frameMs, TurnDetector, type TurnEvent, type TurnSettings } from "./turns.ts";
-import { Utterance } from "./utterance.ts";
-
-export interface Clock {
-  /** Unix milliseconds. */
-  now(): number;
-  /** Calls `act` after a time, unless what it returns is called before. */
-  after(ms: number, act: () => void): () => void;
-}
-
-export interface Limits {
-  /** After it the session is closed. */
-  readonly lifetimeMs: number;
-  /** Audio that is kept because it is not yet transcribed. */
-  readonly maxBufferedMs: number;
-  /** Turns that wait for their transcript: a client that sends more is not read until there are fewer. */
-  readonly maxWaiting: number;
-  /** Client events: at once, and in each second. A large one counts as several. */
-  readonly maxEvents: number;
-  readonly eventsPerSecond: number;
-}
-
-export const defaultLimits: Omit<Limits, "lifetimeMs"> = {
-  maxBufferedMs: 600_000,
-  maxWaiting: 16,
-  maxEvents: 20_000,
-  eventsPerSecond: 1000,
-};
-
-/** Close codes of WebSocket that a session ends with. */
-export const closeCodes = {
-  expired: 1001,
-  policy: 1008,
-  failure: 1011,
-  restart: 1012,
-  overload: 1013,
-} as const;
+import { type Clock, closeCodes, type Limits } from "./limits.ts";
+import { frameMs, TurnDetector, type TurnEvent } from "./turns.ts";
+import { type Decoding, Utterance } from "./utterance.ts";
 
 export interface SessionOptions {
   readonly engine: Pick<Engine, "listen" | "detector">;
@@ -79,17 +37,6 @@ const shortestCommitMs = 100;
 const keptSilenceMs = 30_000;
 /** Sent, but not yet judged: more is not read. */
 const maxUnjudgedMs = 60_000;
-
-/** New audio before an open turn is transcribed again. */
-const refineEveryMs: Readonly<Record<Delay, number>> = {
-  minimal: 300,
-  low: 600,
-  medium: 1200,
-  high: 2400,
-  xhigh: 4800,
-};
-
-const eagerSilenceMs = { low: 1200, medium: 700, auto: 700, high: 400 };
 
 interface Committed {
   readonly utterance: Utterance;
@@ -261,8 +208,8 @@ export class Session {
   private judge(probabilities: Float32Array, endMs: number): void {
     if (this.ended.signal.aborted) return;
     this.judgedMs = endMs;
-    const threshold =
-      this.config.turn_detection?.type === "server_vad" ? this.config.turn_detection.threshold : 0.5;
+    const { turn_detection: turns } = this.config;
+    const threshold = turns ? turnSettings(turns).threshold : 0.5;
     const last = probabilities.findLastIndex((probability) => probability >= threshold);
     if (last >= 0) this.speechMs = endMs - (probabilities.length - 1 - last) * frameMs;
     for (const event of this.detector?.push(probabilities, endMs) ?? []) this.turn(event);
@@ -356,10 +303,7 @@ export class Session {
     return this.speechMs > utterance.refinedMs ? utterance : null;
   }
 
-  private async run(
-    utterance: Utterance,
-    act: (decoding: Parameters<Utterance["refine"]>[1]) => Promise<void>,
-  ): Promise<void> {
+  private async run(utterance: Utterance, act: (decoding: Decoding) => Promise<void>): Promise<void> {
     const { clock } = this.options;
     const { audio } = this;
     if (!audio) return;
@@ -367,16 +311,18 @@ export class Session {
     this.pass = { utterance, abort };
     const startedMs = clock.now();
     const signal = AbortSignal.any([this.ended.signal, abort.signal]);
-    await act({ audio, options: this.decodingOptions(), signal, requestId: this.id });
+    await act({
+      audio,
+      options: decodingOptions(this.config, this.options.spoken),
+      signal,
+      requestId: this.id,
+    });
     this.lastPassMs = clock.now() - startedMs;
     this.pass = null;
     this.advance();
   }
 
-  private async finish(
-    { utterance, endMs, isManual }: Committed,
-    decoding: Parameters<Utterance["finish"]>[1],
-  ) {
+  private async finish({ utterance, endMs, isManual }: Committed, decoding: Decoding) {
     const { itemId, startMs } = utterance;
     const { include, transcription } = this.config;
     // silence that a client commits must not become words
@@ -399,18 +345,6 @@ export class Session {
     }
   }
 
-  private decodingOptions(): Options {
-    const { transcription } = this.config;
-    const { language = null, languages, keywords, prompt } = transcription ?? {};
-    const [only] = languages?.length === 1 ? languages : [];
-    const known = this.options.spoken.languages;
-    return {
-      ...defaultOptions,
-      language: language ?? only ?? (known.length === 1 ? (known[0] ?? "en") : "auto"),
-      prompt: [prompt ?? "", (keywords ?? []).join(", ")].filter((text) => text !== "").join(" "),
-    };
-  }
-
   /** What lies before nobody needs any more. */
   private keptFromMs(): number {
     const idleFrom = this.detector ? Math.max(this.doneMs, this.judgedMs - keptSilenceMs) : this.doneMs;
@@ -422,16 +356,7 @@ export class Session {
 
   private newDetector(): TurnDetector | null {
     const { turn_detection: turns } = this.config;
-    if (!turns) return null;
-    const settings: TurnSettings =
-      turns.type === "server_vad"
-        ? {
-            threshold: turns.threshold,
-            prefixPaddingMs: turns.prefix_padding_ms,
-            silenceDurationMs: turns.silence_duration_ms,
-          }
-        : { threshold: 0.5, prefixPaddingMs: 300, silenceDurationMs: eagerSilenceMs[turns.eagerness] };
-    return new TurnDetector(settings, this.doneMs);
+    return turns && new TurnDetector(turnSettings(turns), this.doneMs);
   }
 
   private expire(): void {
@@ -467,6 +392,3 @@ export class Session {
     this.options.send({ type, event_id: events.newId("event"), ...rest });
   }
 }
-
-/** A turn that still goes on is heard again soon: the most probable words will do. */
-const quick = (options: Options): Options => ({ ...options, beamSize: 1, temperatureIncrement: 0 });

@@ -2,7 +2,8 @@
 import type { AppError } from "../../src/core/errors.ts";
 import { defaultConfig, type SessionConfig } from "../../src/live/config.ts";
 import type { Dialect } from "../../src/live/events.ts";
-import { type Clock, defaultLimits, type Limits, Session } from "../../src/live/session.ts";
+import { type Clock, defaultLimits, type Limits } from "../../src/live/limits.ts";
+import { Session } from "../../src/live/session.ts";
 import { FakeEngine, type FakeLive } from "./engine.ts";
 
 export interface Sent {

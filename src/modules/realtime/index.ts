@@ -12,8 +12,8 @@ import {
   updateBeta,
 } from "../../live/config.ts";
 import { newId } from "../../live/events.ts";
+import { closeCodes } from "../../live/limits.ts";
 import { integer, object } from "../../live/read.ts";
-import { closeCodes } from "../../live/session.ts";
 import { secretDocs, sessionDocs, socketDocs } from "./docs.ts";
 import { readJson } from "./json.ts";
 import { Secrets } from "./secrets.ts";

@@ -8,7 +8,8 @@ import type { Deps } from "../../http/deps.ts";
 import { markUpgraded, requestId } from "../../http/trail.ts";
 import { defaultConfig, type SessionConfig, type Spoken } from "../../live/config.ts";
 import { type Dialect, errorEvent, newId } from "../../live/events.ts";
-import { closeCodes, defaultLimits, Session } from "../../live/session.ts";
+import { closeCodes, defaultLimits } from "../../live/limits.ts";
+import { Session } from "../../live/session.ts";
 import type { Secrets } from "./secrets.ts";
 import type { Sessions } from "./sessions.ts";
 

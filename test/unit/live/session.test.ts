@@ -357,7 +357,7 @@ describe("with a delay", () => {
     own.send("input_audio_buffer.commit");
     await own.settle();
     const [commit, , , rest, completed] = own.take();
-    const { item_id } = delta ?? {};
+    const item_id = delta?.item_id;
     expect(commit).toMatchObject({ item_id });
     expect(rest).toMatchObject({ delta: " world.", item_id });
     expect(completed).toMatchObject({ transcript: "Hello world.", item_id });
