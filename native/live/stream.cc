@@ -17,7 +17,7 @@ Stream::Stream(int rate, const std::string& vad_model) : rate_(rate) {
 }
 
 void Stream::append(const uint8_t* bytes, size_t size) {
-  // not in the constructor, which another thread may wait for: its table can take 50 ms
+  // not in the constructor, which another thread may wait for: its table can take 15 ms
   if (!resampler_) resampler_.emplace(rate_);
   incoming_.clear();
   for (size_t i = 0; i < size; ++i) {
