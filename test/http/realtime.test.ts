@@ -224,6 +224,25 @@ describe("sessions", () => {
     expect(engine.lives.map(({ closed }) => closed)).toEqual([true]);
   });
 
+  test("whose client is not read for the moment end as well", async () => {
+    const engine = new FakeEngine();
+    engine.admission = new Promise(() => {});
+    await using server = await testServer({ engine });
+    const client = new Client(server.listen());
+    client.socket.onopen = () => {
+      client.send("session.update", manual);
+      for (let turn = 0; turn < 40; turn += 1) {
+        client.append(200);
+        client.send("input_audio_buffer.commit");
+      }
+    };
+    // the sixteenth is the last that is read on purpose
+    for (let turn = 0; turn < 16; turn += 1) await client.next("input_audio_buffer.committed");
+    server.stopping.abort();
+    expect((await client.closed).code).toBe(1012);
+    await server.logged(({ message }) => message === "session ended");
+  });
+
   test("whose client does not read end", async () => {
     await using server = await testServer();
     const client = await rawClient(server);

@@ -183,7 +183,7 @@ function speaker(
         config,
         dialect,
         send: (event) => sendJson(ws, event),
-        close: (code, reason) => ws.close(code, reason),
+        close: (code, reason) => hangUp(ws, code, reason),
         read: (wanted) => (wanted ? ws.resume() : ws.pause()),
       });
       sessions.add(session);
@@ -210,5 +210,11 @@ function speaker(
 
 function sendJson(ws: Socket, event: object): void {
   ws.sendText(JSON.stringify(event));
-  if (ws.getBufferedAmount() > maxUnreadBytes) ws.close(closeCodes.overload, "slow_reader");
+  if (ws.getBufferedAmount() > maxUnreadBytes) hangUp(ws, closeCodes.overload, "slow_reader");
+}
+
+/** The client's half of the farewell has to be read. */
+function hangUp(ws: Socket, code: number, reason: string): void {
+  ws.resume();
+  ws.close(code, reason);
 }
