@@ -273,11 +273,11 @@ describe("the engine over the addon", () => {
       expect(closing.status().running).toBe(0);
     });
 
-    test("cancels what is still being decoded", async () => {
+    test("cancels what is still being decoded, or has just begun to run", async () => {
       const closing = await openWhisper();
-      const decoding = refusal(closing.transcribe(request({ name: "en-long-95s.mp3" })));
+      const transcribing = refusal(closing.transcribe(request({ name: "en-long-95s.mp3" })).then(collect));
       await closing.close(0);
-      expect((await decoding).code).toBe("server_shutting_down");
+      expect((await transcribing).code).toBe("server_shutting_down");
     });
   });
 });
