@@ -73,6 +73,7 @@ const launches = {
       VAD_MODEL: "off",
       THREADS: String(threads),
       SLOTS: String(slots),
+      MAX_SESSIONS_PER_CALLER: "64",
       DATA_DIR: folder,
       LOG_FORMAT: "json",
     },

@@ -129,7 +129,7 @@ export interface RunOptions extends Omit<Options, "splitChannels"> {
 export type RunEvent =
   /** A window's decoding begins, 0 being the first time; what was accepted of it before does not count. */
   | { readonly type: "attempt"; readonly number: number; readonly temperature: number }
-  /** Accepted: the attempt's result will have it. With beams it comes when all of them have it. Without times; windowMs: of a timestamp, from its window's start. */
+  /** Accepted: the attempt's result will have it. With beams text comes when all of them have it, timestamps as the best has them by then. Without times; windowMs: of a timestamp, from its window's start. */
   | { readonly type: "token"; readonly token: Token; readonly windowMs: number | null }
   | { readonly type: "segment"; readonly segment: Omit<Segment, "channel"> }
   /** A window is finished: audio behind it, of the whole (in the recording's timeline, offset included). */

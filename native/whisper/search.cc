@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <utility>
 
 #include "error.h"
@@ -50,7 +51,7 @@ class Search {
     const auto best = std::max_element(done.begin(), done.end(), [&](const auto& a, const auto& b) {
       return score_of(a, context_.options.length_penalty) < score_of(b, context_.options.length_penalty);
     });
-    tell(*best, best->tokens.size());
+    tell_text(*best, best->tokens.size(), /*is_end=*/true);
     Decoding result{std::move(best->tokens), std::move(best->logprobs), 0};
     result.avg_logprob = best->sum / static_cast<float>(result.tokens.size() + 1);
     return result;
@@ -79,32 +80,49 @@ class Search {
     return context_.rules.apply(candidate.tokens, context_.session.logits(rows_[lane]));
   }
 
-  /** Tells the first `count` tokens of the candidate, as far as they are new. */
-  void tell(const Candidate& candidate, size_t count) {
-    if (!context_.listener.token) return;
-    for (; told_ < count; ++told_)
-      context_.listener.token(candidate.tokens[told_], candidate.logprobs[told_]);
+  std::vector<int> text_of(const Candidate& candidate) const {
+    std::vector<int> text;
+    std::copy_if(candidate.tokens.begin(), candidate.tokens.end(), std::back_inserter(text),
+                 [&](int token) { return !vocabulary_.is_timestamp(token); });
+    return text;
   }
 
-  /** Tells what all candidates have in common: no decision is left there. */
+  void tell(const Candidate& candidate, size_t first, size_t last) {
+    for (size_t i = first; i < last; ++i) context_.listener.token(candidate.tokens[i], candidate.logprobs[i]);
+  }
+
+  /** Tells the first `count` text tokens of the candidate, and the timestamps before each, as far as they are
+   * new. */
+  void tell_text(const Candidate& candidate, size_t count, bool is_end) {
+    if (!context_.listener.token) return;
+    size_t text = 0;
+    size_t untold = 0;
+    for (size_t i = 0; i < candidate.tokens.size() && text < count; ++i) {
+      if (vocabulary_.is_timestamp(candidate.tokens[i])) continue;
+      if (text++ >= told_) tell(candidate, untold, i + 1);
+      untold = i + 1;
+    }
+    told_ = std::max(told_, text);
+    if (is_end) tell(candidate, untold, candidate.tokens.size());
+  }
+
+  /** Tells the text that all candidates have in common: no decision is left there. They may differ in their
+   * timestamps for long; those of the first one are told. */
   void tell_common(const std::vector<const std::vector<Candidate>*>& all) {
     if (!context_.listener.token) return;
     const Candidate* first = nullptr;
-    size_t common = 0;
+    std::vector<int> common;
     for (const auto* candidates : all) {
       for (const Candidate& each : *candidates) {
-        if (!first) {
-          first = &each;
-          common = each.tokens.size();
-        }
-        const auto end = std::min(common, each.tokens.size());
-        const auto differ =
-            std::mismatch(each.tokens.begin(), each.tokens.begin() + static_cast<std::ptrdiff_t>(end),
-                          first->tokens.begin());
-        common = static_cast<size_t>(differ.first - each.tokens.begin());
+        const std::vector<int> text = text_of(each);
+        if (!first) common = text;
+        if (!first) first = &each;
+        const size_t most = std::min(common.size(), text.size());
+        const auto end = common.begin() + static_cast<std::ptrdiff_t>(most);
+        common.erase(std::mismatch(common.begin(), end, text.begin()).first, common.end());
       }
     }
-    if (first) tell(*first, common);
+    if (first) tell_text(*first, common.size(), /*is_end=*/false);
   }
 
   /** Feeds the last token of each candidate that goes on to its lane. */
@@ -184,7 +202,7 @@ class Search {
         }
       }
       alive = std::move(survivors);
-      tell_common({&finished, &alive});
+      tell_common({&alive, &finished});
       if (finished.size() >= wanted || alive.empty()) break;
       context_.session.rearrange(sources);
     }
@@ -205,7 +223,7 @@ class Search {
   std::vector<size_t> rows_;
   int position_ = 0;
   int steps_ = 0;
-  /** How many tokens the listener knows. */
+  /** How many text tokens the listener knows. */
   size_t told_ = 0;
 };
 

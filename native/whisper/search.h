@@ -23,7 +23,8 @@ struct Decoding {
 struct SearchListener {
   /** An attempt begins, 0 being the first: the tokens of the one before do not count. */
   std::function<void(int attempt, float temperature)> attempt;
-  /** A token that this attempt's result will have. With beams: as soon as all have it. */
+  /** A token that this attempt's result will have; with beams, text that all have, and timestamps as the best
+   * one has them by then. */
   std::function<void(int token, float logprob)> token;
 };
 
