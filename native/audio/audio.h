@@ -15,6 +15,11 @@ constexpr int64_t ms_of(size_t samples) {
   return static_cast<int64_t>(samples) * 1000 / kSampleRate;
 }
 
+/** How many 16 kHz samples so many milliseconds are. */
+constexpr size_t samples_in(int64_t ms) {
+  return static_cast<size_t>(ms) * (kSampleRate / 1000);
+}
+
 /** 16 kHz float samples, one row per channel, all rows equally long. Immutable once shared between threads.
  */
 struct Audio {

@@ -15,10 +15,6 @@ float scale_of(int head_dim) {
   return 1.0f / std::sqrt(static_cast<float>(head_dim));
 }
 
-int parts(int whole, int part) {
-  return (whole + part - 1) / part;
-}
-
 /**
  * The encoder's attention. A task is a head and some of its rows: keys and values are packed into memory of
  * the thread's own, then kBlockRows rows at a time go through the scores of all keys (blocks of kBlockDepth)

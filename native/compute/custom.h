@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 #include <vector>
 
@@ -11,6 +12,11 @@
 
 // Nodes of our own in a ggml graph. ggml computes one on all threads of its team at once; an exception there
 // ends the process, as ggml's own failures do.
+
+/** Into how many parts of at most `part` a whole is cut. */
+constexpr int parts(int64_t whole, int part) {
+  return static_cast<int>((whole + part - 1) / part);
+}
 
 /** Hands out a node's tasks to the threads that compute it; as new when the last of them has left. */
 class Tasks {

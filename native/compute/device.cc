@@ -53,15 +53,6 @@ ggml_tensor* Store::tensor(int type, int64_t ne0, int64_t ne1, int64_t ne2) {
   return ggml_new_tensor_3d(context_.get(), static_cast<ggml_type>(type), ne0, ne1, ne2);
 }
 
-size_t Store::bytes() const {
-  size_t sum = 0;
-  for (auto* each = ggml_get_first_tensor(context_.get()); each;
-       each = ggml_get_next_tensor(context_.get(), each)) {
-    sum += ggml_nbytes(each);
-  }
-  return sum;
-}
-
 void Device::BackendDeleter::operator()(ggml_backend* backend) const {
   ggml_backend_free(backend);
 }

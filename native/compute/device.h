@@ -16,8 +16,6 @@ class Store {
   explicit Store(size_t most_tensors);
   /** Before allocate() only. `type`: a ggml_type. */
   ggml_tensor* tensor(int type, int64_t ne0, int64_t ne1 = 1, int64_t ne2 = 1);
-  ggml_context* context() const { return context_.get(); }
-  size_t bytes() const;
 
  private:
   friend class Device;

@@ -1,18 +1,5 @@
 #include "compute/kernels.h"
 
-// One of these for each time that kernels.cc is compiled.
-namespace baseline {
-extern const Kernels table;
-}
-#ifdef __x86_64__
-namespace avx2 {
-extern const Kernels table;
-}
-namespace avx512 {
-extern const Kernels table;
-}
-#endif
-
 const Kernels& kernels() {
 #ifdef __x86_64__
   static const Kernels& best = []() -> const Kernels& {

@@ -336,7 +336,6 @@ void scale(float* x, int count, float factor) {
 
 }  // namespace
 
-extern const Kernels table;
 const Kernels table = {
     STRINGIFY(KERNELS),
     pack<float>,

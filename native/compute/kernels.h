@@ -55,5 +55,18 @@ struct Kernels {
   void (*scale)(float* x, int count, float factor);
 };
 
+// One of these for each time that kernels.cc is compiled.
+namespace baseline {
+extern const Kernels table;
+}
+#ifdef __x86_64__
+namespace avx2 {
+extern const Kernels table;
+}
+namespace avx512 {
+extern const Kernels table;
+}
+#endif
+
 /** Those for this processor. */
 const Kernels& kernels();

@@ -18,7 +18,7 @@ struct LayerNorm {
   void compute(ggml_tensor* y, int threads) {
     constexpr int kRows = 16;
     const int width = static_cast<int>(y->ne[0]), rows = static_cast<int>(y->ne[1]);
-    tasks.share((rows + kRows - 1) / kRows, threads, [&](int task) {
+    tasks.share(parts(rows, kRows), threads, [&](int task) {
       for (int row = task * kRows; row < std::min(rows, (task + 1) * kRows); ++row)
         kernels().normalise(row_of<const float>(y->src[0], row), static_cast<const float*>(norm.scale->data),
                             static_cast<const float*>(norm.shift->data), width, row_of<float>(y, row));

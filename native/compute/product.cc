@@ -21,10 +21,6 @@ constexpr int kDotColumns = 48;
 /** Tasks for each thread, so that one that is held up holds up the others little. */
 constexpr int kTasksPerThread = 4;
 
-int parts(int64_t whole, int part) {
-  return static_cast<int>((whole + part - 1) / part);
-}
-
 /** What follows the multiplication, over a rectangle of y. */
 struct Finish {
   const ggml_tensor* bias;

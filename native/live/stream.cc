@@ -4,14 +4,6 @@
 
 #include "audio/audio.h"
 
-namespace {
-
-size_t samples_of(int64_t ms) {
-  return static_cast<size_t>(ms) * (kSampleRate / 1000);
-}
-
-}  // namespace
-
 Stream::Stream(int rate, const std::string& vad_model) : rate_(rate) {
   if (!vad_model.empty()) silero_.emplace(vad_model);
 }
@@ -52,13 +44,13 @@ std::vector<float> Stream::judge(size_t most) {
 std::vector<float> Stream::cut(int64_t from_ms, int64_t to_ms) const {
   const auto at = [&](int64_t ms) {
     return samples_.begin() +
-           static_cast<std::ptrdiff_t>(std::clamp(samples_of(ms), begin_, begin_ + samples_.size()) - begin_);
+           static_cast<std::ptrdiff_t>(std::clamp(samples_in(ms), begin_, begin_ + samples_.size()) - begin_);
   };
   return {at(from_ms), at(to_ms)};
 }
 
 void Stream::forget(int64_t before_ms) {
-  forgotten_ = std::max(forgotten_, samples_of(before_ms));
+  forgotten_ = std::max(forgotten_, samples_in(before_ms));
   trim();
 }
 

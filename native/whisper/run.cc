@@ -25,7 +25,7 @@ int64_t elapsed_ms(Clock::time_point since) {
 
 /** The part of the recording that is asked for, in samples. */
 std::pair<size_t, size_t> range_of(const RunOptions& options, size_t samples) {
-  const auto at = [&](int64_t ms) { return std::min(samples, static_cast<size_t>(ms) * kSampleRate / 1000); };
+  const auto at = [&](int64_t ms) { return std::min(samples, samples_in(ms)); };
   const size_t begin = at(options.offset_ms);
   return {begin, options.duration_ms == 0 ? samples : at(options.offset_ms + options.duration_ms)};
 }

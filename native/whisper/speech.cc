@@ -7,14 +7,9 @@
 
 namespace {
 
-constexpr size_t kSamplesPerMs = kSampleRate / 1000;
 /** A pause this long is where speech over the maximum may be cut: the value of silero-vad. */
-constexpr size_t kCutPause = 98 * kSamplesPerMs;
-constexpr size_t kInsertedSilence = 100 * kSamplesPerMs;
-
-size_t samples_of(int64_t ms) {
-  return static_cast<size_t>(ms) * kSamplesPerMs;
-}
+constexpr size_t kCutPause = samples_in(98);
+constexpr size_t kInsertedSilence = samples_in(100);
 
 void pad(std::vector<Speech>& speech, size_t padding, size_t samples) {
   for (size_t i = 0; i < speech.size(); ++i) {
@@ -33,10 +28,10 @@ void pad(std::vector<Speech>& speech, size_t padding, size_t samples) {
 std::vector<Speech> find_speech(const std::vector<float>& probabilities, size_t samples_per_frame,
                                 size_t samples, const RunOptions& options) {
   const float end_threshold = std::max(options.vad_threshold - 0.15F, 0.01F);
-  const size_t min_speech = samples_of(options.vad_min_speech_ms);
-  const size_t min_silence = samples_of(options.vad_min_silence_ms);
-  const size_t padding = samples_of(options.vad_pad_ms);
-  const size_t max_speech = options.vad_max_speech_ms == 0 ? SIZE_MAX : samples_of(options.vad_max_speech_ms);
+  const size_t min_speech = samples_in(options.vad_min_speech_ms);
+  const size_t min_silence = samples_in(options.vad_min_silence_ms);
+  const size_t padding = samples_in(options.vad_pad_ms);
+  const size_t max_speech = options.vad_max_speech_ms == 0 ? SIZE_MAX : samples_in(options.vad_max_speech_ms);
 
   std::vector<Speech> speech;
   const auto keep = [&](size_t begin, size_t end) {

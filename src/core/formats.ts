@@ -253,18 +253,19 @@ function usage(transcript: Transcript, view: View) {
 
 const tokensOf = (segments: readonly Segment[]) => segments.flatMap((segment) => segment.tokens);
 
-function logprobs(tokens: readonly Token[], view: View) {
-  if (!view.logprobs || view.responseFormat !== "json") return {};
+const logprobs = (tokens: readonly Token[], view: View) =>
+  view.logprobs && view.responseFormat === "json" ? { logprobs: logprobsOf(tokens) } : {};
+
+/** Text tokens as OpenAI shows them: by their text, which may be half a character, and by their bytes. */
+export function logprobsOf(tokens: readonly Token[]) {
   const decoder = new TextDecoder();
-  return {
-    logprobs: tokens
-      .filter((token) => token.bytes.length > 0)
-      .map((token) => ({
-        token: decoder.decode(token.bytes),
-        logprob: finiteLogprob(token.logprob),
-        bytes: [...token.bytes],
-      })),
-  };
+  return tokens
+    .filter((token) => token.bytes.length > 0)
+    .map((token) => ({
+      token: decoder.decode(token.bytes),
+      logprob: finiteLogprob(token.logprob),
+      bytes: [...token.bytes],
+    }));
 }
 
 // A client that sees a JSON type parses the body, so everything else must be text/plain; vtt too, as at OpenAI.

@@ -2,6 +2,10 @@
 import { timingSafeEqual } from "node:crypto";
 import { AppError } from "../core/errors.ts";
 
+/** The key of an Authorization header; undefined when there is none. */
+export const bearerOf = (authorization: string | null): string | undefined =>
+  /^bearer +(\S+) *$/i.exec(authorization ?? "")?.[1];
+
 /**
  * Makes the check of an Authorization header against `apiKeys`. No keys: everyone may, whatever they send (SDKs always send some
  * key). Throws invalid_api_key. Takes the same time for every wrong key: digests are compared, with all of them.
@@ -10,7 +14,7 @@ export function createGuard(apiKeys: readonly string[]): (authorization: string 
   const digests = apiKeys.map(digest);
   return (authorization) => {
     if (digests.length === 0) return;
-    const key = /^bearer +(\S+) *$/i.exec(authorization ?? "")?.[1];
+    const key = bearerOf(authorization);
     if (key === undefined) {
       throw new AppError(
         "invalid_api_key",

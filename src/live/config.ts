@@ -6,7 +6,6 @@ import { AppError } from "../core/errors.ts";
 import { parseLanguage } from "../core/languages.ts";
 import {
   choice,
-  type Given,
   ignored,
   integer,
   list,
@@ -314,5 +313,3 @@ export function betaSessionObject(config: SessionConfig, identity: SessionIdenti
     detector: identity.detector,
   };
 }
-
-export type { Given };

@@ -1,6 +1,6 @@
 /** What a session tells its client: OpenAI's server events, in the names of the GA interface or of the beta. */
 import type { AppError } from "../core/errors.ts";
-import type { Segment, Token } from "../core/transcript.ts";
+import type { Segment } from "../core/transcript.ts";
 import { betaSessionObject, type SessionConfig, type SessionIdentity, sessionObject } from "./config.ts";
 
 export type Dialect = "ga" | "beta";
@@ -101,17 +101,3 @@ export const speakerSegment = (itemId: string, segment: Segment, offsetMs: numbe
     end: (segment.endMs + offsetMs) / 1000,
     text: segment.text.trim(),
   });
-
-/** OpenAI's stand-in for the logarithm of nearly nothing. */
-const lowestLogprob = -9999;
-
-export function logprobsOf(tokens: readonly Token[]): object[] {
-  const decoder = new TextDecoder();
-  return tokens
-    .filter(({ bytes }) => bytes.length > 0)
-    .map(({ bytes, logprob }) => ({
-      token: decoder.decode(bytes),
-      logprob: Math.max(Number.isFinite(logprob) ? logprob : lowestLogprob, lowestLogprob),
-      bytes: [...bytes],
-    }));
-}

@@ -3,6 +3,7 @@
  * come out as objects; audio goes to the engine, which judges and transcribes it.
  */
 import { AppError } from "../core/errors.ts";
+import { logprobsOf } from "../core/formats.ts";
 import type { Engine, LiveAudio } from "../engine/engine.ts";
 import type { Logger } from "../log.ts";
 import { type ClientEvent, parse, readAudio } from "./client-events.ts";
@@ -334,7 +335,7 @@ export class Session {
       });
       if (this.ended.signal.aborted) return;
       const tokens = segments.flatMap((segment) => segment.tokens);
-      const logprobs = include?.includes(logprobsKey) ? events.logprobsOf(tokens) : null;
+      const logprobs = include?.includes(logprobsKey) ? logprobsOf(tokens) : null;
       if (rest !== "") this.tell(events.delta(itemId, rest, logprobs));
       if (transcription?.model.endsWith("-diarize")) {
         for (const segment of segments) this.tell(events.speakerSegment(itemId, segment, fromMs - startMs));

@@ -1,6 +1,7 @@
 /** Live transcription: GET /v1/realtime and the POST routes that make keys for it. */
 import { Elysia } from "elysia";
 import type { Deps } from "../../http/deps.ts";
+import { bearerOf } from "../../http/guard.ts";
 import { modelAliases } from "../../http/model-names.ts";
 import {
   betaSessionObject,
@@ -40,7 +41,7 @@ export function realtime(deps: Deps, guard: RealtimeState["guard"]) {
     config: SessionConfig,
     ms: number,
   ) => {
-    const key = /^bearer +(\S+)/i.exec(request.headers.get("authorization") ?? "")?.[1] ?? "";
+    const key = bearerOf(request.headers.get("authorization")) ?? "";
     const caller = callerOf(deps, key, server?.requestIP(request)?.address ?? "");
     const { value, secret } = secrets.create(caller, config, ms);
     return { value, expires_at: Math.floor(secret.expiresAtMs / 1000) };

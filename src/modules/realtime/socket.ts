@@ -5,6 +5,7 @@
 import type { Server, ServerWebSocket } from "bun";
 import { AppError } from "../../core/errors.ts";
 import type { Deps } from "../../http/deps.ts";
+import { bearerOf } from "../../http/guard.ts";
 import { markUpgraded, requestId } from "../../http/trail.ts";
 import { defaultConfig, type SessionConfig, type Spoken } from "../../live/config.ts";
 import { type Dialect, errorEvent, newId } from "../../live/events.ts";
@@ -123,7 +124,7 @@ function identify(
   const inProtocol = offered.find((name) => name.startsWith(keyProtocol))?.slice(keyProtocol.length);
   const header =
     request.headers.get("authorization") ?? (inProtocol === undefined ? null : `Bearer ${inProtocol}`);
-  const key = /^bearer +(\S+) *$/i.exec(header ?? "")?.[1] ?? "";
+  const key = bearerOf(header) ?? "";
   const secret = key.startsWith("ek_") ? secrets.find(key) : undefined;
   if (secret) return { name: secret.caller, config: secret.config };
   guard(header);

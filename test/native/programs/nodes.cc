@@ -19,18 +19,6 @@
 #include "compute/kernels.h"
 #include "compute/nodes.h"
 
-namespace baseline {
-extern const Kernels table;
-}
-#ifdef __x86_64__
-namespace avx2 {
-extern const Kernels table;
-}
-namespace avx512 {
-extern const Kernels table;
-}
-#endif
-
 namespace {
 
 using Floats = std::vector<float>;
