@@ -7,6 +7,9 @@ import type { Logger } from "./log.ts";
 import { ensureModel, ensureVad, ModelError } from "./models/ensure.ts";
 import { progressBar } from "./models/progress.ts";
 import { native } from "./native.ts";
+import { openRedisStore } from "./store/redis/open.ts";
+import { openSqliteStore } from "./store/sqlite/open.ts";
+import type { Store } from "./store/store.ts";
 
 /** Weights, then the engine on them. Throws ModelError, or the addon's error for weights that cannot be used. */
 export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "stopping">> {
@@ -56,5 +59,11 @@ export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "sto
     ...{ model: id, precision, languages: languages.length, slots: engine.model.slots, threads },
     device: info.devices.find((device) => device.type === (gpu >= 0 ? "gpu" : "cpu"))?.description,
   });
-  return { config, log, engine, hasVad: () => vad.path !== null, version };
+  return { config, log, engine, store: openStore(config, log), hasVad: () => vad.path !== null, version };
+}
+
+/** Redis where it is set, else files. Throws when these cannot be written. */
+export function openStore(config: Config, log: Logger): Store {
+  if (config.redisUrl === "") return openSqliteStore(config.dataDir);
+  return openRedisStore({ url: config.redisUrl, prefix: config.redisPrefix, log });
 }

@@ -74,6 +74,12 @@ const baseUrl: Kind<string> = {
     /^https?:\/\//i.test(value) && URL.canParse(value) ? value.replace(/\/+$/, "") : undefined,
 };
 
+const redisUrl: Kind<string> = {
+  expected: "a redis or rediss URL",
+  parse: (value) =>
+    value === "" || (/^rediss?:\/\//i.test(value) && URL.canParse(value)) ? value : undefined,
+};
+
 const list = (
   expected: string,
   parseItem: (item: string) => string | undefined,
@@ -159,6 +165,13 @@ const settings = {
     "16",
     "Those of one key, or without keys of one address.",
   ),
+  redisUrl: setting(
+    "REDIS_URL",
+    redisUrl,
+    "",
+    "Redis that several servers share: redis://user:password@host:6379/0; none = files in DATA_DIR.",
+  ),
+  redisPrefix: setting("REDIS_PREFIX", text, "whisper", "Before every key in Redis."),
   sessionLifetimeMs: setting("SESSION_LIFETIME", duration(1000), "60m", "Longest realtime session."),
   gpu: setting("GPU", gpu, "auto", "auto, off, or the index of a GPU."),
   shutdownTimeoutMs: setting("SHUTDOWN_TIMEOUT", duration(0), "30s", "Time that running work has to end."),
@@ -214,7 +227,7 @@ export function loadConfig(env: Env = Bun.env): { config: Config; warnings: stri
 }
 
 /** A URL without user and password; anything else as it is. */
-const anonymous = (value: string) => value.replace(/^([a-z]+:\/\/)[^/@]*@/i, "$1");
+const anonymous = (value: string) => value.replace(/^([a-z]+:\/\/).*@/i, "$1");
 
 /** One letter in four may be wrong: MAX_FILESIZE is ours, CPU is not GPU. */
 function misspelt(env: Env): string[] {

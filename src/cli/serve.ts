@@ -35,6 +35,7 @@ export async function serve(): Promise<void> {
     // answers on their way out; connections that are kept alive without a request do not count
     await Promise.race([drained, Bun.sleep(1000)]);
     await server.stop(true);
+    await deps.store.close();
     log.info("stopped");
   });
 

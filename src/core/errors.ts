@@ -33,11 +33,15 @@ export const catalogue = {
   invalid_model: invalid(400),
   session_expired: invalid(400),
   invalid_api_key: invalid(401),
+  insufficient_scope: invalid(403),
   origin_not_allowed: invalid(403),
   not_found: invalid(404),
   model_not_found: invalid(404),
+  task_not_found: invalid(404),
+  webhook_not_found: invalid(404),
   method_not_allowed: invalid(405),
   request_timeout: invalid(408),
+  task_not_finished: { ...invalid(409), retry: false },
   request_too_large: invalid(413),
   unsupported_media_type: invalid(415),
   upgrade_required: invalid(426),
@@ -46,6 +50,7 @@ export const catalogue = {
   internal_error: { status: 500, type: "server_error" },
   server_overloaded: { status: 503, type: "server_error", retry: true },
   server_shutting_down: { status: 503, type: "server_error", retry: true },
+  store_unavailable: { status: 503, type: "server_error", retry: true },
   model_unavailable: { status: 503, type: "server_error", retry: false },
 } as const satisfies Record<string, CatalogueEntry>;
 

@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { type Config, loadConfig } from "../../src/config.ts";
 import type { LogFields, Logger } from "../../src/log.ts";
 import { createServer } from "../../src/server.ts";
+import { openSqliteStore } from "../../src/store/sqlite/open.ts";
+import type { Store } from "../../src/store/store.ts";
 import { FakeEngine } from "./engine.ts";
 
 export interface LogLine {
@@ -34,11 +36,13 @@ interface Settings {
   readonly config?: Partial<Config>;
   readonly engine?: FakeEngine;
   readonly hasVad?: boolean;
+  /** Default: one in memory. */
+  readonly store?: Store;
 }
 
 /** Disposal fails when a temporary file is left. */
 export async function testServer(settings: Settings = {}): Promise<TestServer> {
-  const { engine = new FakeEngine(), hasVad = false } = settings;
+  const { engine = new FakeEngine(), hasVad = false, store = openSqliteStore(":memory:") } = settings;
   const uploadDir = await mkdtemp(join(tmpdir(), "http-test-"));
   const config: Config = { ...loadConfig({}).config, uploadDir, ...settings.config };
   const log: LogLine[] = [];
@@ -53,7 +57,12 @@ export async function testServer(settings: Settings = {}): Promise<TestServer> {
   const logger: Logger = { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
   const stopping = new AbortController();
   const { signal } = stopping;
-  const deps = { config, log: logger, engine, hasVad: () => hasVad, stopping: signal, version: "1.2.3" };
+  const deps = {
+    ...{ config, log: logger, engine, store },
+    hasVad: () => hasVad,
+    stopping: signal,
+    version: "1.2.3",
+  };
   const app = createServer(deps);
   const leftovers = () => readdir(uploadDir);
   return {
@@ -77,6 +86,7 @@ export async function testServer(settings: Settings = {}): Promise<TestServer> {
     leftovers,
     async [Symbol.asyncDispose]() {
       await app.server?.stop(true);
+      await store.close();
       const left = await leftovers();
       await rm(uploadDir, { recursive: true });
       if (left.length > 0) throw new Error(`Expected an empty upload directory but found ${left.join(", ")}`);

@@ -113,12 +113,12 @@ test("a full server says when to come back, within the minute that clients honou
   }
 });
 
-test("retry hints exist for 429 and 503 only, and deny a retry that cannot help", () => {
+test("retry hints ask for a retry after 429 and 503, and deny one that clients would make in vain", () => {
   for (const code of Object.keys(catalogue) as (keyof typeof catalogue)[]) {
     const { status, headers } = errorResponse(new AppError(code, "why"));
     expect(status).toBe(catalogue[code].status);
-    const expected =
-      code === "model_unavailable" ? "false" : status === 429 || status === 503 ? "true" : null;
+    const denied = code === "model_unavailable" || code === "task_not_finished";
+    const expected = denied ? "false" : status === 429 || status === 503 ? "true" : null;
     expect([code, headers.get("x-should-retry")]).toEqual([code, expected]);
     expect(headers.has("retry-after")).toBe(expected === "true");
     expect(headers.get("connection")).toBe(code === "request_timeout" ? "close" : null);

@@ -96,6 +96,8 @@ describe("the settings", () => {
       maxQueue: 64,
       maxSessions: 64,
       maxSessionsPerCaller: 16,
+      redisUrl: "",
+      redisPrefix: "whisper",
       sessionLifetimeMs: 3_600_000,
       gpu: "auto",
       shutdownTimeoutMs: 30_000,
@@ -194,7 +196,6 @@ describe("a misspelt name", () => {
       "USER",
       "SHELL",
       "OPENAI_API_KEY",
-      "REDIS_URL",
       "TZ",
     ];
     expect(loadConfig(Object.fromEntries(others.map((name) => [name, "x"]))).warnings).toEqual([]);

@@ -1,0 +1,17 @@
+/** The shared store: any number of processes on one Redis. */
+import type { Store } from "../store.ts";
+import { RedisConnection, type RedisOptions } from "./connection.ts";
+
+/** Does not wait for Redis: see Store.isAvailable. */
+export function openRedisStore(options: RedisOptions): Store {
+  const connection = new RedisConnection(options);
+  return {
+    kind: "redis",
+    get isAvailable() {
+      return connection.isAvailable;
+    },
+    async close() {
+      connection.close();
+    },
+  };
+}
