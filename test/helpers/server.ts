@@ -3,6 +3,7 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Config, loadConfig } from "../../src/config.ts";
+import type { Engine } from "../../src/engine/engine.ts";
 import type { LogFields, Logger } from "../../src/log.ts";
 import { createServer } from "../../src/server.ts";
 import { openSqliteStore } from "../../src/store/sqlite/open.ts";
@@ -15,8 +16,8 @@ export interface LogLine {
   readonly fields: LogFields;
 }
 
-export interface TestServer extends AsyncDisposable {
-  readonly engine: FakeEngine;
+export interface TestServer<E extends Engine = FakeEngine> extends AsyncDisposable {
+  readonly engine: E;
   readonly log: readonly LogLine[];
   readonly uploadDir: string;
   readonly app: ReturnType<typeof createServer>;
@@ -32,17 +33,24 @@ export interface TestServer extends AsyncDisposable {
   leftovers(): Promise<string[]>;
 }
 
-interface Settings {
+interface Settings<E extends Engine> {
   readonly config?: Partial<Config>;
-  readonly engine?: FakeEngine;
+  /** Default: a FakeEngine. */
+  readonly engine?: E;
   readonly hasVad?: boolean;
   /** Default: one in memory. */
   readonly store?: Store;
 }
 
 /** Disposal fails when a temporary file is left. */
-export async function testServer(settings: Settings = {}): Promise<TestServer> {
-  const { engine = new FakeEngine(), hasVad = false, store = openSqliteStore(":memory:") } = settings;
+export async function testServer<E extends Engine = FakeEngine>(
+  settings: Settings<E> = {},
+): Promise<TestServer<E>> {
+  const {
+    engine = new FakeEngine() as Engine as E,
+    hasVad = false,
+    store = openSqliteStore(":memory:"),
+  } = settings;
   const uploadDir = await mkdtemp(join(tmpdir(), "http-test-"));
   const config: Config = { ...loadConfig({}).config, uploadDir, ...settings.config };
   const log: LogLine[] = [];
