@@ -4,6 +4,7 @@ import { type Config, defaultSlots, threadsOn } from "./config.ts";
 import { openWhisperEngine } from "./engine/whisper.ts";
 import type { Deps } from "./http/deps.ts";
 import type { Logger } from "./log.ts";
+import { Metrics } from "./metrics.ts";
 import { ensureModel, ensureVad, ModelError } from "./models/ensure.ts";
 import { progressBar } from "./models/progress.ts";
 import { native } from "./native.ts";
@@ -38,9 +39,11 @@ export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "sto
   const threads = threadsOn(cores, config.threads);
   if (config.threads > cores)
     log.warn(`THREADS is lowered from ${config.threads} to the number of cores, ${cores}.`);
+  const metrics = new Metrics({ process: true });
   const engine = await openWhisperEngine({
     native,
     log,
+    metrics,
     model,
     vadModel: vad.path,
     gpu,
@@ -59,7 +62,15 @@ export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "sto
     ...{ model: id, precision, languages: languages.length, slots: engine.model.slots, threads },
     device: info.devices.find((device) => device.type === (gpu >= 0 ? "gpu" : "cpu"))?.description,
   });
-  return { config, log, engine, store: openStore(config, log), hasVad: () => vad.path !== null, version };
+  return {
+    config,
+    log,
+    metrics,
+    engine,
+    store: openStore(config, log),
+    hasVad: () => vad.path !== null,
+    version,
+  };
 }
 
 /** Redis where it is set, else files. Throws when these cannot be written. */

@@ -4,18 +4,21 @@ import { Elysia } from "elysia";
 import type { Deps } from "./http/deps.ts";
 import { errorResponse, unrouted } from "./http/errors.ts";
 import { createGuard } from "./http/guard.ts";
+import { Routes } from "./http/routes.ts";
 import { exposedHeaders, pathOf, report, trail } from "./http/trail.ts";
 import { models } from "./modules/models/index.ts";
 import { realtime } from "./modules/realtime/index.ts";
 import { socketLimits } from "./modules/realtime/socket.ts";
 import { system } from "./modules/system/index.ts";
+import { metricsPage } from "./modules/system/metrics.ts";
 import { transcriptions } from "./modules/transcriptions/index.ts";
 
 type Handler = (request: Request) => Response | Promise<Response>;
 
 /** `listen({ port, hostname })` on the result serves it. */
 export function createServer(deps: Deps) {
-  const { config, log } = deps;
+  const { config, log, metrics } = deps;
+  const routes = new Routes(() => app.routes);
   const guard = createGuard(config.apiKeys);
   const live = realtime(deps, guard);
   const app = new Elysia({
@@ -36,7 +39,7 @@ export function createServer(deps: Deps) {
   return (
     app
       // Elysia's type of a wrapper says less than what it passes.
-      .wrap((handle) => trail(handle as unknown as Handler, log))
+      .wrap((handle) => trail(handle as unknown as Handler, { log, metrics, routes }))
       .use(
         cors({
           origin: [...config.allowedOrigins],
@@ -48,7 +51,8 @@ export function createServer(deps: Deps) {
       )
       // Before the modules: Elysia applies it only to what is registered later.
       .onError(({ request, error, code }) => {
-        if (code === "NOT_FOUND") return unrouted(request, pathOf(request), app.routes);
+        const path = pathOf(request);
+        if (code === "NOT_FOUND") return unrouted(request, path, routes.methodsOf(path));
         return errorResponse(report(error, request, log));
       })
       .use(system(deps))
@@ -56,6 +60,7 @@ export function createServer(deps: Deps) {
       .use(live.socket)
       // Bound to routes, not to paths: nothing that a client writes can make the two disagree.
       .onBeforeHandle(({ request }) => guard(request.headers.get("authorization")))
+      .use(metricsPage(deps))
       .use(transcriptions(deps))
       .use(models(deps))
       .use(live.secrets)

@@ -1,12 +1,14 @@
 import type { Config } from "../config.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Logger } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
 import type { Store } from "../store/store.ts";
 
 /** All that the HTTP layer is made of. The only way in for values of the layers below. */
 export interface Deps {
   readonly config: Config;
   readonly log: Logger;
+  readonly metrics: Metrics;
   readonly engine: Engine;
   readonly store: Store;
   /** Whether voice activity detection has its weights now. */

@@ -31,21 +31,14 @@ export function errorResponse(error: AppError): Response {
 }
 
 /**
- * For a request that no route took: method_not_allowed when its path exists, else not_found. (A WebSocket is asked for with a GET
- * that no GET route takes.)
+ * For a request that no route took: method_not_allowed when its path has other methods, else not_found. (A WebSocket is asked for with
+ * a GET that no GET route takes.)
  */
-export function unrouted(
-  request: Request,
-  path: string,
-  routes: readonly { readonly method: string; readonly path: string }[],
-): Response {
-  const methods = routes
-    .filter((route) => route.method !== "OPTIONS" && matches(route.path, path))
-    .flatMap(({ method }) => (method === "GET" ? ["GET", "HEAD"] : [method]));
+export function unrouted(request: Request, path: string, methods: readonly string[]): Response {
   if (methods.length === 0 || methods.includes(request.method)) {
     return errorResponse(new AppError("not_found", `Unknown URL (${request.method} ${path.slice(0, 200)})`));
   }
-  const allowed = [...new Set(methods), "OPTIONS"].join(", ");
+  const allowed = [...methods, "OPTIONS"].join(", ");
   const response = errorResponse(
     new AppError(
       "method_not_allowed",
@@ -54,12 +47,4 @@ export function unrouted(
   );
   response.headers.set("allow", allowed);
   return response;
-}
-
-function matches(route: string, path: string): boolean {
-  const pattern = route
-    .split("/")
-    .map((part) => (part.startsWith(":") ? "[^/]+" : part === "*" ? ".+" : RegExp.escape(part)))
-    .join("/");
-  return new RegExp(`^${pattern}/?$`).test(path);
 }

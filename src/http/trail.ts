@@ -1,7 +1,9 @@
 /** The trail that a request leaves: its id, on every response and in every log line about it, and its one line in the log. */
 import { AppError } from "../core/errors.ts";
 import type { Logger } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
 import { errorResponse, toAppError } from "./errors.ts";
+import type { Routes } from "./routes.ts";
 
 const ids = new WeakMap<Request, string>();
 
@@ -28,10 +30,13 @@ export const exposedHeaders = [
   "x-should-retry",
 ];
 
+/** Clients can write any word as the method: a series for each of them would fill the memory. */
+const knownMethods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
+
 /** Puts a trail around a handler of requests. The one it returns never throws. */
 export function trail(
   handle: (request: Request) => Response | Promise<Response>,
-  log: Logger,
+  { log, metrics, routes }: { readonly log: Logger; readonly metrics: Metrics; readonly routes: Routes },
 ): (request: Request) => Promise<Response> {
   return async (request) => {
     const id = `req_${crypto.randomUUID().replaceAll("-", "")}`;
@@ -40,10 +45,14 @@ export function trail(
     const elapsedMs = () => Math.round(performance.now() - startedAt);
     const path = pathOf(request);
     const write = (status: number, bytes: number) => {
+      const { method } = request;
+      const route = routes.pathOf(path) ?? "unmatched";
+      metrics.requests.inc({ route, method: knownMethods.has(method) ? method : "other", status });
+      if (status !== 101) metrics.requestSeconds.observe({ route }, (performance.now() - startedAt) / 1000);
       const level = path.startsWith("/v1/") ? "info" : "debug";
       log[level]("request", {
         requestId: id,
-        method: request.method,
+        method,
         path: path.slice(0, 200),
         status,
         ms: elapsedMs(),

@@ -3,6 +3,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import type { TranscriptEvent } from "../../src/core/transcript.ts";
 import type { Engine } from "../../src/engine/engine.ts";
 import { openWhisperEngine } from "../../src/engine/whisper.ts";
+import { Metrics } from "../../src/metrics.ts";
 import { native } from "../../src/native.ts";
 import { demoModel, recording } from "../fixtures/index.ts";
 import { form, testServer } from "../helpers/server.ts";
@@ -37,6 +38,7 @@ test("a client that leaves a stream during a second decode frees its slot and le
   const engine = await openWhisperEngine({
     ...{ native, log: silent, vadModel: null, gpu: -1, threads: 1, slots: 1, slotsBytes: 0 },
     ...{ maxRuns: 1, maxQueue: 4, maxDurationMs: 3_600_000 },
+    metrics: new Metrics(),
     model: { path: demoModel, id: "demo", warning: null },
   });
   const again = Promise.withResolvers<void>();

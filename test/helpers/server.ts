@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type Config, loadConfig } from "../../src/config.ts";
 import type { Engine } from "../../src/engine/engine.ts";
 import type { LogFields, Logger } from "../../src/log.ts";
+import { Metrics } from "../../src/metrics.ts";
 import { createServer } from "../../src/server.ts";
 import { openSqliteStore } from "../../src/store/sqlite/open.ts";
 import type { Store } from "../../src/store/store.ts";
@@ -66,7 +67,7 @@ export async function testServer<E extends Engine = FakeEngine>(
   const stopping = new AbortController();
   const { signal } = stopping;
   const deps = {
-    ...{ config, log: logger, engine, store },
+    ...{ config, log: logger, metrics: new Metrics(), engine, store },
     hasVad: () => hasVad,
     stopping: signal,
     version: "1.2.3",

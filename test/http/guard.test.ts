@@ -52,7 +52,7 @@ test("a wrong key is shown so short that it cannot be used", () => {
   expect(refusal(guard, "Bearer short-key")?.message).toEndWith(": ***");
 });
 
-test("every /v1 route needs the key, before its body is read, and no other route does", async () => {
+test("every /v1 route and /metrics need the key, before a body is read, and no other route does", async () => {
   await using server = await testServer({ config: { apiKeys: ["right"] } });
   const routes = server.app.routes.filter(({ method }) => method !== "OPTIONS");
   expect(routes.length).toBeGreaterThan(7);
@@ -65,7 +65,7 @@ test("every /v1 route needs the key, before its body is read, and no other route
         ...body,
       },
     );
-    const expected = path.startsWith("/v1/") ? 401 : 200;
+    const expected = path.startsWith("/v1/") || path === "/metrics" ? 401 : 200;
     expect([path, status]).toEqual([path, expected]);
     expect(headers.get("www-authenticate")).toBe(expected === 401 ? "Bearer" : null);
   }

@@ -73,6 +73,7 @@ test("the description has every route with its errors, and nothing else", async 
   );
   expect(described.sort()).toEqual([
     "get /health",
+    "get /metrics",
     "get /ready",
     "get /v1/models",
     "get /v1/models/{id}",

@@ -47,9 +47,10 @@ async function answer(
     const { events, view, options, stream } = await start(deps, task, request, signal);
     if (stream) {
       return eventStream({
-        events: payloads(events, streamView(view, options), () =>
-          deps.log.info("stream corrected", { requestId: requestId(request) }),
-        ),
+        events: payloads(events, streamView(view, options), () => {
+          deps.metrics.correctedStreams.inc();
+          deps.log.info("stream corrected", { requestId: requestId(request) });
+        }),
         failed: (error) => ({ error: report(error, request, deps.log) }),
         abandoned: () => abandoned.abort(),
         pulled: limitIdleness,
