@@ -17,7 +17,7 @@ export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "sto
   native.setLog((level, line) => log[level](line, { from: "native" }));
   const info = native.info();
   if (info.ffmpeg === null) {
-    log.warn("Built without FFmpeg's libraries: only wav, mp3, flac and ogg-vorbis are read");
+    log.warn("Without FFmpeg's libraries: only wav, mp3, flac and ogg-vorbis are read");
   }
   const from = { dir: config.modelsDir, log };
   const [model, vad] = await Promise.all([
