@@ -76,9 +76,14 @@ const baseUrl: Kind<string> = {
 
 const redisUrl: Kind<string> = {
   expected: "a redis or rediss URL",
-  parse: (value) =>
-    value === "" || (/^rediss?:\/\//i.test(value) && URL.canParse(value)) ? value : undefined,
+  parse: (value) => (/^rediss?:\/\//i.test(value) && URL.canParse(value) ? value : undefined),
 };
+
+/** Empty: none. */
+const optional = (kind: Kind<string>): Kind<string> => ({
+  ...kind,
+  parse: (value) => (value === "" ? value : kind.parse(value)),
+});
 
 const list = (
   expected: string,
@@ -167,7 +172,7 @@ const settings = {
   ),
   redisUrl: setting(
     "REDIS_URL",
-    redisUrl,
+    optional(redisUrl),
     "",
     "Redis that several servers share: redis://user:password@host:6379/0; none = files in DATA_DIR.",
   ),
@@ -175,6 +180,13 @@ const settings = {
   sessionLifetimeMs: setting("SESSION_LIFETIME", duration(1000), "60m", "Longest realtime session."),
   gpu: setting("GPU", gpu, "auto", "auto, off, or the index of a GPU."),
   shutdownTimeoutMs: setting("SHUTDOWN_TIMEOUT", duration(0), "30s", "Time that running work has to end."),
+  otlpEndpoint: setting(
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    optional(baseUrl),
+    "",
+    "Where OpenTelemetry's spans go, by OTLP over HTTP: http://localhost:4318; none = nowhere.",
+  ),
+  serviceName: setting("OTEL_SERVICE_NAME", text, "whisper-api", "The name on these spans."),
   debug: setting("DEBUG", flag, "false", "Log more."),
   logFormat: setting(
     "LOG_FORMAT",

@@ -1,11 +1,13 @@
 /** `whisper-api serve`: listens until it is told to stop, then lets running requests end. */
 import { existsSync } from "node:fs";
 import { networkInterfaces } from "node:os";
+import { version } from "../../package.json";
 import { boot } from "../boot.ts";
 import { loadConfig, loggableConfig } from "../config.ts";
 import { removeLeftovers } from "../http/temporary-file.ts";
 import { createLogger } from "../log.ts";
 import { createServer } from "../server.ts";
+import { startTracing } from "../tracing.ts";
 
 /** Recording that comes with the source, for the example that is printed. */
 const sample = "test/fixtures/en-sentence.wav";
@@ -17,6 +19,9 @@ export async function serve(): Promise<void> {
   for (const warning of warnings) log.warn(warning);
   log.debug("settings", loggableConfig(config));
   await removeLeftovers(config.uploadDir);
+  const stopTracing = config.otlpEndpoint
+    ? await startTracing(config.otlpEndpoint, { service: config.serviceName, version })
+    : async () => {};
 
   const deps = await boot(config, log);
   if (config.apiKeys.length === 0) log.warn("No API_KEY is set: everyone who reaches this server can use it");
@@ -36,6 +41,7 @@ export async function serve(): Promise<void> {
     await Promise.race([drained, Bun.sleep(1000)]);
     await server.stop(true);
     await deps.store.close();
+    await stopTracing();
     log.info("stopped");
   });
 

@@ -6,6 +6,7 @@ import type { TranscriptEvent } from "../core/transcript.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Live, Model, Native, NativeError, NativeErrorCode, Pcm, Run, RunEvent } from "../native.ts";
+import { openSpan, span } from "../tracing.ts";
 import { Admission, shuttingDown, type Ticket } from "./admission.ts";
 import type { Engine, EngineRequest, ListenOptions, LiveAudio, LiveRequest, ModelInfo } from "./engine.ts";
 import { EventQueue } from "./event-queue.ts";
@@ -102,14 +103,14 @@ class WhisperEngine implements Engine {
     const log = priority === "live" ? quiet(this.options.log) : this.options.log;
     const signal = AbortSignal.any([request.signal, this.stop.signal]);
     if (options.vad && vadModel === null) throw noVad();
-    const ticket = await this.admission.enter(priority, signal);
+    const ticket = await span("admission", { priority }, () => this.admission.enter(priority, signal));
     metrics.queueSeconds.observe({ priority }, ticket.waitedMs / 1000);
     if (ticket.waitedMs >= 1) {
       log.info("admitted", { requestId, waitedMs: Math.round(ticket.waitedMs), position: ticket.position });
     }
     let pcm: Pcm;
     try {
-      pcm = await open(signal);
+      pcm = await span("decode", {}, () => open(signal));
     } catch (error) {
       ticket.release();
       throw error;
@@ -187,6 +188,7 @@ class Transcription {
   private computeMs = 0;
   private failure: AppError | null = null;
   private readonly startedAt = performance.now();
+  private readonly endSpan: (failed?: string) => void;
 
   constructor(
     private readonly pcm: Pcm,
@@ -198,7 +200,14 @@ class Transcription {
       readonly log: Logger;
       readonly metrics: Metrics;
     },
-  ) {}
+  ) {
+    const { durationMs, channels, format } = pcm;
+    this.endSpan = openSpan("run", {
+      "audio.ms": durationMs,
+      "audio.channels": channels,
+      "audio.format": format,
+    });
+  }
 
   start(weights: Model, { splitChannels: _, ...options }: RunOptions & Options): void {
     const { durationMs, channels } = this.pcm;
@@ -285,6 +294,7 @@ class Transcription {
     const { segments, computeMs } = this;
     const failed = this.failure?.code;
     const wallSeconds = (performance.now() - this.startedAt) / 1000;
+    this.endSpan(failed);
     metrics.runs.inc({ priority, outcome: failed ?? "done" });
     metrics.runSeconds.observe({ priority }, wallSeconds);
     if (failed === undefined) {

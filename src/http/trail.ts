@@ -2,6 +2,7 @@
 import { AppError } from "../core/errors.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
+import { requestSpan } from "../tracing.ts";
 import { errorResponse, toAppError } from "./errors.ts";
 import type { Routes } from "./routes.ts";
 
@@ -44,9 +45,11 @@ export function trail(
     const startedAt = performance.now();
     const elapsedMs = () => Math.round(performance.now() - startedAt);
     const path = pathOf(request);
+    const { method } = request;
+    const route = routes.pathOf(path) ?? "unmatched";
+    const span = requestSpan(request, route, id);
     const write = (status: number, bytes: number) => {
-      const { method } = request;
-      const route = routes.pathOf(path) ?? "unmatched";
+      span.end(status);
       metrics.requests.inc({ route, method: knownMethods.has(method) ? method : "other", status });
       if (status !== 101) metrics.requestSeconds.observe({ route }, (performance.now() - startedAt) / 1000);
       const level = path.startsWith("/v1/") ? "info" : "debug";
@@ -62,7 +65,7 @@ export function trail(
 
     let response: Response;
     try {
-      response = await handle(request);
+      response = await span.within(async () => handle(request));
     } catch (error) {
       response = errorResponse(report(error, request, log));
     }

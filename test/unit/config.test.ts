@@ -101,6 +101,8 @@ describe("the settings", () => {
       sessionLifetimeMs: 3_600_000,
       gpu: "auto",
       shutdownTimeoutMs: 30_000,
+      otlpEndpoint: "",
+      serviceName: "whisper-api",
       debug: false,
       logFormat: "auto",
     });

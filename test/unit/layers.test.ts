@@ -4,7 +4,7 @@ import { Glob } from "bun";
 
 /** Paths inside src, by layer. A file that no pattern knows has no place in the design. */
 const layers = [
-  /^(core\/.+|(assets\.d|config|log|metrics|native)\.ts)$/,
+  /^(core\/.+|(assets\.d|config|log|metrics|native|tracing)\.ts)$/,
   /^(engine|models|store)\/.+$/,
   /^(transcribe\.ts|(live|tasks)\/.+)$/,
   /^(http\/.+|modules\/[^/]+\/.+)$/,
