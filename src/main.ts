@@ -5,6 +5,7 @@ import { ConfigError, helpText } from "./config.ts";
 
 /** Summary and file of each command, in the order of the help. A file is loaded when its command is meant. */
 const commands: Readonly<Record<string, readonly [string, () => Promise<{ readonly define: Define }>]>> = {
+  transcribe: ["Transcribe recordings, here or on a server.", () => import("./cli/transcribe.ts")],
   serve: ["Serve the HTTP API (also without any command).", () => import("./cli/serve.ts")],
 };
 
@@ -55,7 +56,7 @@ function tell(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.misuse;
   const { name, message } = error as Error;
   if (error instanceof Failure) {
-    console.error(message);
+    if (message !== "") console.error(message);
     return error.exitCode;
   }
   const isMendable = error instanceof ConfigError || name === "ModelError" || name === "AppError";

@@ -16,8 +16,7 @@
 import type { Command } from "@commander-js/extra-typings";
 
 /** Adds arguments, options and the action to a command that has its name and summary. */
-// biome-ignore lint/suspicious/noExplicitAny: a command of any arguments; the chain on it is typed
-export type Define = (command: Command<any, any>) => void;
+export type Define = (command: Command) => void;
 
 /** How the program ends. */
 export const exitCodes = {

@@ -1,0 +1,60 @@
+/** Transcribes in this process: no server, no copy of the recording. */
+import { boot } from "../../boot.ts";
+import { loadConfig } from "../../config.ts";
+import { showsTokens, streamView } from "../../core/formats.ts";
+import { payloads } from "../../modules/transcriptions/index.ts";
+import { readRequest } from "../../modules/transcriptions/request.ts";
+import { exitCodes, Failure } from "../command.ts";
+import { commandLog } from "../terminal.ts";
+import type { Payload, Transcriber } from "./transcriber.ts";
+
+export interface LocalOptions {
+  /** Name or path; undefined: WHISPER_MODEL. */
+  readonly model: string | undefined;
+  /** Whether voice activity detection is to be had: its weights may have to be downloaded. */
+  readonly vad: boolean;
+}
+
+/** What a command computes with. Throws ConfigError, ModelError, or Failure when another model than the wanted would answer. */
+export async function openDeps({ model, vad }: LocalOptions) {
+  const { config, warnings } = loadConfig();
+  for (const warning of warnings) commandLog.warn(warning);
+  const wanted = model ?? config.whisperModel;
+  const deps = await boot(
+    { ...config, whisperModel: wanted, vadModel: vad ? config.vadModel : "off" },
+    commandLog,
+  );
+  const { id } = deps.engine.model;
+  // the bundled model in place of the wanted one: for a server better than nothing, here a file full of wrong words
+  if (id === "demo" && wanted !== "demo" && !wanted.endsWith("demo.bin")) {
+    throw new Failure(
+      `There is no model ${wanted} here, and it could not be downloaded. --model demo tries the bundled one.`,
+      exitCodes.misuse,
+    );
+  }
+  return deps;
+}
+
+/** Throws as `openDeps`. */
+export async function openLocal(options: LocalOptions): Promise<Transcriber> {
+  const deps = await openDeps(options);
+  const { engine } = deps;
+  return {
+    async *transcribe({ path, isTranslation, fields, shown, signal }) {
+      const own = new Map([...fields].filter(([name]) => name !== "model"));
+      const task = isTranslation ? "translate" : "transcribe";
+      const request = readRequest(task, own, engine.model, deps.hasVad());
+      const events = await engine.transcribe({
+        path,
+        options: request.options,
+        tokens: shown && showsTokens(request.view),
+        priority: "request",
+        signal,
+        requestId: path,
+      });
+      const view = streamView(request.view, request.options);
+      yield* payloads(events, view, () => {}) as AsyncIterable<Payload>;
+    },
+    [Symbol.asyncDispose]: () => engine.close(0),
+  };
+}
