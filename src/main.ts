@@ -6,6 +6,7 @@ import { ConfigError, helpText } from "./config.ts";
 /** Summary and file of each command, in the order of the help. A file is loaded when its command is meant. */
 const commands: Readonly<Record<string, readonly [string, () => Promise<{ readonly define: Define }>]>> = {
   transcribe: ["Transcribe recordings, here or on a server.", () => import("./cli/transcribe.ts")],
+  listen: ["Transcribe the microphone, while one speaks.", () => import("./cli/listen.ts")],
   serve: ["Serve the HTTP API (also without any command).", () => import("./cli/serve.ts")],
 };
 
@@ -43,7 +44,7 @@ async function run(args: readonly string[]): Promise<void> {
   const isCompletion = meant === "complete" || meant === "completions";
   for (const [name, [summary, load]] of Object.entries(commands)) {
     const command = program.command(name).description(summary);
-    if (isCompletion || name === meant) (await load()).define(command as unknown as Parameters<Define>[0]);
+    if (isCompletion || name === meant) (await load()).define(command);
   }
   const { default: addCompletions } = await import("@bomb.sh/tab/commander");
   addCompletions(program, { completionCommandName: "completions" });

@@ -13,7 +13,7 @@
  * these definitions alone. stdout carries results, stderr everything else. An action that returns has succeeded (exit code 0);
  * what a person can mend is thrown as a Failure: its message, a sentence, is all that is shown.
  */
-import type { Command } from "@commander-js/extra-typings";
+import type { Command } from "commander";
 
 /** Adds arguments, options and the action to a command that has its name and summary. */
 export type Define = (command: Command) => void;

@@ -2,6 +2,7 @@
 import { boot } from "../../boot.ts";
 import { loadConfig } from "../../config.ts";
 import { showsTokens, streamView } from "../../core/formats.ts";
+import type { Logger } from "../../log.ts";
 import { payloads } from "../../modules/transcriptions/index.ts";
 import { readRequest } from "../../modules/transcriptions/request.ts";
 import { exitCodes, Failure } from "../command.ts";
@@ -18,20 +19,27 @@ export interface LocalOptions {
 /** What a command computes with. Throws ConfigError, ModelError, or Failure when another model than the wanted would answer. */
 export async function openDeps({ model, vad }: LocalOptions) {
   const { config, warnings } = loadConfig();
-  for (const warning of warnings) commandLog.warn(warning);
   const wanted = model ?? config.whisperModel;
-  const deps = await boot(
-    { ...config, whisperModel: wanted, vadModel: vad ? config.vadModel : "off" },
-    commandLog,
-  );
+  const notes = [...warnings];
+  let reason = "";
+  const log: Logger = {
+    ...commandLog,
+    warn(message, fields) {
+      notes.push(message);
+      if (fields?.reason) reason = ` (${fields.reason})`;
+    },
+  };
+  const settings = { ...config, whisperModel: wanted, vadModel: vad ? config.vadModel : "off" };
+  const deps = await boot(settings, log);
   const { id } = deps.engine.model;
   // the bundled model in place of the wanted one: for a server better than nothing, here a file full of wrong words
   if (id === "demo" && wanted !== "demo" && !wanted.endsWith("demo.bin")) {
     throw new Failure(
-      `There is no model ${wanted} here, and it could not be downloaded. --model demo tries the bundled one.`,
+      `The model ${wanted} is not here and could not be downloaded${reason}. --model demo tries the small bundled one.`,
       exitCodes.misuse,
     );
   }
+  for (const note of notes) commandLog.warn(note);
   return deps;
 }
 
