@@ -110,8 +110,10 @@ class LiveTranscript {
 
   constructor(private readonly display: Display) {
     this.failure = this.failed.promise;
-    this.failure.catch(() => {}); // it may come when nobody waits any more
     this.configured = Promise.race([this.settled.promise, this.failure]);
+    // they may come when nobody waits
+    this.failure.catch(() => {});
+    this.configured.catch(() => {});
   }
 
   readonly ended = (failure: Failure): void => this.failed.reject(failure);

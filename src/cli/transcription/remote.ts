@@ -64,7 +64,8 @@ async function post(server: ServerAddress, job: TranscriptionJob): Promise<Respo
     } as RequestInit);
   } catch (error) {
     job.signal.throwIfAborted();
-    throw new Failure(`${server.url} cannot be reached: ${(error as Error).message}`);
+    const { code, message } = error as Error & { code?: string };
+    throw new Failure(`${server.url} cannot be reached: ${code ?? message}`);
   }
 }
 
