@@ -1,3 +1,4 @@
+#!/usr/bin/env bun
 /** The program's entry: picks the command, and turns failures into a sentence and an exit code. */
 import { Command, CommanderError } from "commander";
 import { type Define, exitCodes, Failure } from "./cli/command.ts";
@@ -8,6 +9,9 @@ const commands: Readonly<Record<string, readonly [string, () => Promise<{ readon
   transcribe: ["Transcribe recordings, here or on a server.", () => import("./cli/transcribe.ts")],
   listen: ["Transcribe the microphone, while one speaks.", () => import("./cli/listen.ts")],
   serve: ["Serve the HTTP API (also without any command).", () => import("./cli/serve.ts")],
+  models: ["List, download and delete models.", () => import("./cli/models.ts")],
+  doctor: ["Examine this machine and the settings.", () => import("./cli/doctor.ts")],
+  bench: ["Measure how fast this machine transcribes.", () => import("./cli/bench.ts")],
 };
 
 const footer = `
