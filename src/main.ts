@@ -12,6 +12,7 @@ const commands: Readonly<Record<string, readonly [string, () => Promise<{ readon
   models: ["List, download and delete models.", () => import("./cli/models.ts")],
   doctor: ["Examine this machine and the settings.", () => import("./cli/doctor.ts")],
   bench: ["Measure how fast this machine transcribes.", () => import("./cli/bench.ts")],
+  completions: ["Print a script that completes commands in a shell.", () => import("./cli/completions.ts")],
 };
 
 const footer = `
@@ -45,13 +46,10 @@ async function run(args: readonly string[]): Promise<void> {
     console.log(await versionText());
     return;
   }
-  const isCompletion = meant === "complete" || meant === "completions";
   for (const [name, [summary, load]] of Object.entries(commands)) {
     const command = program.command(name).description(summary);
-    if (isCompletion || name === meant) (await load()).define(command);
+    if (name === meant || meant === "completions") (await load()).define(command);
   }
-  const { default: addCompletions } = await import("@bomb.sh/tab/commander");
-  addCompletions(program, { completionCommandName: "completions" });
   await program.parseAsync(args.length === 0 ? [meant] : args, { from: "user" });
 }
 

@@ -7,13 +7,14 @@ import { join } from "node:path";
 import { defaultOptions } from "../core/options.ts";
 import sample from "./bench/sample.mp3" with { type: "file" };
 import { type Define, exitCodes, Failure } from "./command.ts";
+import { modelOption } from "./model-option.ts";
 import { clock } from "./progress.ts";
 import { Display, printResult } from "./terminal.ts";
 
 export const define: Define = (command) => {
   command
     .argument("[file]", "A recording. Default: one minute of speech that comes with the program.")
-    .option("-m, --model <name>", "Model: a name or a path. Default: WHISPER_MODEL.")
+    .addOption(modelOption("Default: WHISPER_MODEL."))
     .option("-n, --runs <count>", "Measured runs, after one to warm up.", "5")
     .option("--beam-size <number>", "As in transcribe; 1 = greedy.", String(defaultOptions.beamSize))
     .option("--json", "As JSON, for programs.")

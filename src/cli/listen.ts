@@ -5,6 +5,7 @@ import { apiKey } from "./api-key.ts";
 import { type Define, exitCodes, Failure } from "./command.ts";
 import { type Connection, openLocal, openRemote } from "./listening/connection.ts";
 import { findRecorder, Recorder, sampleRate } from "./listening/recorder.ts";
+import { modelOption } from "./model-option.ts";
 import { clock } from "./progress.ts";
 import { Display, printResult } from "./terminal.ts";
 import { serverAddress } from "./transcription/remote.ts";
@@ -13,7 +14,7 @@ export const define: Define = (command) => {
   command
     .option("--input <source>", "In place of the microphone: a file or a URL for ffmpeg; - for stdin.")
     .option("--device <name>", "Microphone, as arecord or ffmpeg names it.")
-    .option("-m, --model <name>", "Model: a name or a path. Default: WHISPER_MODEL.")
+    .addOption(modelOption("Default: WHISPER_MODEL, or the server's."))
     .option("--language <code>", "Spoken language. Default: it is detected in each turn.")
     .option("--prompt <text>", "Text in the style of what is said, or words that occur in it.")
     .addOption(

@@ -1,11 +1,12 @@
 /** `whisper-api models`: the weights that are here, and those that can be had. */
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { Argument } from "commander";
 import { type Config, loadConfig } from "../config.ts";
 import { speechModels, vadModels, type Weights } from "../models/catalog.ts";
 import { download, sizeOf } from "../models/download.ts";
 import { findWeights } from "../models/ensure.ts";
-import { type Define, exitCodes, Failure } from "./command.ts";
+import { type Define, exitCodes, Failure, suggest } from "./command.ts";
 import { downloadProgress } from "./progress.ts";
 import { printResult, say } from "./terminal.ts";
 
@@ -19,20 +20,26 @@ export const define: Define = (command) => {
   command
     .command("pull")
     .description("Download models: checked, and continued where a download broke off.")
-    .argument("<name...>", "Names in the catalogue: base, large-v3-turbo-q5_0, silero-v6.2.0.")
+    .addArgument(catalogued("<name...>", "Names in the catalogue: base, large-v3-turbo-q5_0, silero-v6.2.0."))
     .action(pull);
   command
     .command("rm")
     .description("Delete models from the disk.")
-    .argument("<name...>", "Names, as `models list` shows them.")
+    .addArgument(catalogued("<name...>", "Names, as `models list` shows them."))
     .action(remove);
   command
     .command("info")
     .description("What is known of a model.")
-    .argument("<name>", "A name in the catalogue.")
+    .addArgument(catalogued("<name>", "A name in the catalogue."))
     .option("--json", "As JSON, for programs.")
     .action(info);
 };
+
+const catalogued = (name: string, description: string) =>
+  suggest(
+    new Argument(name, description),
+    [...speechModels, ...vadModels].map((weights) => weights.name),
+  );
 
 interface Row {
   readonly name: string;

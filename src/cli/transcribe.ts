@@ -5,6 +5,7 @@ import type { ResponseFormat } from "../core/formats.ts";
 import type { FieldTexts } from "../http/form.ts";
 import { apiKey } from "./api-key.ts";
 import { type Define, exitCodes, Failure } from "./command.ts";
+import { modelOption } from "./model-option.ts";
 import { clock, recordingLine } from "./progress.ts";
 import { commandLog, Display, printResult } from "./terminal.ts";
 import { fieldOptions, fieldTexts } from "./transcription/fields.ts";
@@ -30,7 +31,7 @@ export const define: Define = (command) => {
       ),
     )
     .option("-o, --output <path>", "File to write to; for several recordings a folder. Default: stdout.")
-    .option("-m, --model <name>", "Model: a name or a path. Default: WHISPER_MODEL, or the server's.")
+    .addOption(modelOption("Default: WHISPER_MODEL, or the server's."))
     .option("--translate", "Into English.")
     .option("--word-times", "The time of each word, in verbose_json.")
     .option("-q, --quiet", "Nothing but errors on stderr.")
