@@ -15,11 +15,25 @@ const commands: Readonly<Record<string, readonly [string, () => Promise<{ readon
   completions: ["Print a script that completes commands in a shell.", () => import("./cli/completions.ts")],
 };
 
-const footer = `
+const footer = () => `
 Settings (environment):
-${helpText()}
+${helpText().split("\n").map(hanging).join("\n")}
 
-Exit codes: 0 done; ${exitCodes.failed} something could not be done; ${exitCodes.misuse} arguments, settings or model are unfit; ${exitCodes.interrupted} Ctrl-C.`;
+Exit codes:
+  0    done
+  ${exitCodes.failed}    something that was asked for could not be done
+  ${exitCodes.misuse}    arguments, settings, model or port are unfit: nothing was begun
+  ${exitCodes.interrupted}  Ctrl-C`;
+
+/** A line of two columns, the second one broken where the terminal ends. */
+function hanging(line: string): string {
+  const [, first = "", second = ""] = /^(\s+\S+\s+)(.*)$/.exec(line) ?? [];
+  const width = (process.stdout.columns || Number.POSITIVE_INFINITY) - first.length;
+  const isWide = width > 20 && width < second.length;
+  return (
+    first + (isWide ? Bun.wrapAnsi(second, width).replaceAll("\n", `\n${" ".repeat(first.length)}`) : second)
+  );
+}
 
 const program = new Command("whisper-api")
   .description("OpenAI-compatible speech to text on your own machine")

@@ -47,6 +47,8 @@ describe("help", () => {
     [["transcribe", "a.wav", "-f", "doc"], "Allowed choices are"],
     [["transcribe", "a.wav", "--temperature", "7"], "Expected a number from 0 to 1 for temperature"],
     [["transcribe", "a.wav", "--host", "ftp://x"], "Expected the address of a server for --host"],
+    [["serve", "--port", "many"], 'Expected an integer from 0 to 65535 for PORT but received "many"'],
+    [["serve", "--api-key", "k"], "unknown option '--api-key'"],
     [["bench", "--runs", "0"], "Expected an integer from 1 to 1000 for --runs"],
   ])("is offered for %p, with exit code 2 and nothing on stdout", async (args, message) => {
     const { code, stdout, stderr } = await cli.run(args);

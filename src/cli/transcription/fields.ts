@@ -1,8 +1,10 @@
 /** The options of `transcribe` that are fields of the API: the same table, the same checks, the same sentences. */
 import { Option } from "commander";
 import type { TSchema } from "elysia";
+import { languageCodes } from "../../core/languages.ts";
 import { type FieldTexts, readForm, wireName } from "../../http/form.ts";
 import { transcriptionFields, translationFields } from "../../modules/transcriptions/schema.ts";
+import { suggest } from "../command.ts";
 
 /** Said in another way here, or of no use here. */
 const otherwise = new Set(["model", "responseFormat", "stream", "timestampGranularities", "vadFilter"]);
@@ -38,7 +40,7 @@ function fieldOption(key: string, schema: TSchema): Option {
   if (isList) option.argParser((text: string, before: readonly string[] = []) => [...before, text]);
   const choices = schema.type === "boolean" ? ["true", "false"] : (schema.enum ?? schema.items?.enum);
   if (choices && !isSwitch) option.choices(choices);
-  return option;
+  return key.startsWith("language") ? suggest(option, languageCodes) : option;
 }
 
 /**
