@@ -1,6 +1,7 @@
 #!/usr/bin/env bun
 /** The program's entry: picks the command, and turns failures into a sentence and an exit code. */
 import { Command, CommanderError } from "commander";
+import { hanging } from "./cli/columns.ts";
 import { type Define, exitCodes, Failure } from "./cli/command.ts";
 import { ConfigError, helpText } from "./config.ts";
 
@@ -17,7 +18,7 @@ const commands: Readonly<Record<string, readonly [string, () => Promise<{ readon
 
 const footer = () => `
 Settings (environment):
-${helpText().split("\n").map(hanging).join("\n")}
+${helpText().split("\n").map(inColumns).join("\n")}
 
 Exit codes:
   0    done
@@ -25,14 +26,9 @@ Exit codes:
   ${exitCodes.misuse}    arguments, settings, model or port are unfit: nothing was begun
   ${exitCodes.interrupted}  Ctrl-C`;
 
-/** A line of two columns, the second one broken where the terminal ends. */
-function hanging(line: string): string {
+function inColumns(line: string): string {
   const [, first = "", second = ""] = /^(\s+\S+\s+)(.*)$/.exec(line) ?? [];
-  const width = (process.stdout.columns || Number.POSITIVE_INFINITY) - first.length;
-  const isWide = width > 20 && width < second.length;
-  return (
-    first + (isWide ? Bun.wrapAnsi(second, width).replaceAll("\n", `\n${" ".repeat(first.length)}`) : second)
-  );
+  return hanging(first, second, process.stdout.columns);
 }
 
 const program = new Command("whisper-api")

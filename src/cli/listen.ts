@@ -2,7 +2,7 @@
 import { Option } from "commander";
 import type { ServerEvent } from "../live/events.ts";
 import { apiKey } from "./api-key.ts";
-import { type Define, exitCodes, Failure } from "./command.ts";
+import { type Define, exitCodes, Failure, integerOption } from "./command.ts";
 import { type Connection, openLocal, openRemote } from "./listening/connection.ts";
 import { findRecorder, Recorder, sampleRate } from "./listening/recorder.ts";
 import { modelOption } from "./model-option.ts";
@@ -43,12 +43,13 @@ interface Given {
 /** Until Ctrl-C, or the end of the input; what was said until then is still written. A second Ctrl-C ends at once. */
 async function listen(options: Given): Promise<void> {
   const server = options.host === undefined ? null : serverAddress(options.host, apiKey(options.apiKey));
+  const session = sessionOf(options, server !== null);
   const program = findRecorder(options.input, options.device);
   using display = new Display();
   const transcript = new LiveTranscript(display);
   const connecting = server ? openRemote(server, transcript) : openLocal(options.model, transcript);
   await using connection = await connecting;
-  connection.send({ type: "session.update", session: sessionOf(options, server !== null) });
+  connection.send({ type: "session.update", session });
   await transcript.configured;
 
   const recorder = new Recorder(program);
@@ -84,7 +85,7 @@ function sessionOf({ model, language, prompt, delay, pause }: Given, isRemote: b
   const input = {
     format: { type: "audio/pcm", rate: sampleRate },
     transcription,
-    turn_detection: { type: "server_vad", silence_duration_ms: Number(pause) },
+    turn_detection: { type: "server_vad", silence_duration_ms: integerOption("--pause", pause, 0, 60_000) },
   };
   return { type: "transcription", audio: { input } };
 }

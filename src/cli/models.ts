@@ -95,7 +95,7 @@ async function pull(names: readonly string[]): Promise<void> {
   const { config } = loadConfig();
   const wanted = names.map(lookUp);
   const interrupted = new AbortController();
-  process.once("SIGINT", () => interrupted.abort());
+  process.on("SIGINT", () => interrupted.abort());
   for (const weights of wanted) {
     const path = join(config.modelsDir, weights.file);
     if ((await sizeOf(path)) === weights.bytes) say(`${weights.name} is already here`);

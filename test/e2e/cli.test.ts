@@ -49,12 +49,23 @@ describe("help", () => {
     [["transcribe", "a.wav", "--host", "ftp://x"], "Expected the address of a server for --host"],
     [["serve", "--port", "many"], 'Expected an integer from 0 to 65535 for PORT but received "many"'],
     [["serve", "--api-key", "k"], "unknown option '--api-key'"],
+    [["listen", "--pause", "soon"], "Expected an integer from 0 to 60000 for --pause"],
     [["bench", "--runs", "0"], "Expected an integer from 1 to 1000 for --runs"],
   ])("is offered for %p, with exit code 2 and nothing on stdout", async (args, message) => {
     const { code, stdout, stderr } = await cli.run(args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
     expect(stderr).toContain(message);
     expect(stderr).not.toMatch(/^\s+at /m);
+  });
+
+  test("has a section in the documentation for every command", async () => {
+    const { stdout } = await cli.run(["--help"]);
+    const [, listed = ""] = /^Commands:\n((?: {2}.*\n)+)/m.exec(stdout) ?? [];
+    const names = [...listed.matchAll(/^ {2}(\w+)/gm)].map(([, name]) => name);
+    const documentation = await Bun.file(join(root, "docs/command-line.md")).text();
+    const sections = [...documentation.matchAll(/^## (\w+)$/gm)].map(([, name]) => name);
+    expect(names.length).toBeGreaterThan(6);
+    expect(sections).toEqual(expect.arrayContaining(names));
   });
 
   test("--version says what the program was built with", async () => {
@@ -84,6 +95,32 @@ describe("models", () => {
       code: 1,
       stderr: 'No model "tiny" is installed\n',
     });
+  });
+
+  test("keeps what has come of a pull that is interrupted", async () => {
+    const mirror = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      // a beginning, and then nothing more
+      fetch: () =>
+        new Response(new ReadableStream({ start: (body) => body.enqueue(new Uint8Array(400_000)) }), {
+          headers: { "content-length": "885098" },
+        }),
+    });
+    try {
+      const told = cli.terminal(["models", "pull", "silero-v5.1.2"], {
+        VAD_URL: `http://127.0.0.1:${mirror.port}`,
+      });
+      await told.shows((text) => /█░+ 45 % {2}0\.4 of 0\.8 MiB/.test(text));
+      told.type("\x03");
+      expect(await told.exited).toBe(130);
+      expect((await told.text()).replaceAll("\n", " ")).toEndWith(
+        "Interrupted. The next pull of silero-v5.1.2 continues where this one was.",
+      );
+      expect(Bun.file(cli.path("models/ggml-silero-v5.1.2.bin.part")).size).toBe(400_000);
+    } finally {
+      await mirror.stop(true);
+    }
   });
 
   test.skipIf(vadModel === null)(`pulls, lists, shows and deletes (${needsVadModel})`, async () => {

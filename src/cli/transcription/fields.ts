@@ -12,15 +12,17 @@ const otherwise = new Set(["model", "responseFormat", "stream", "timestampGranul
 const fields = Object.entries<TSchema>(transcriptionFields).filter(([key]) => !otherwise.has(key));
 
 /** First in the help: what most people look for. */
-const common = new Set(["language", "prompt", "keywords", "vad", "temperature"]);
+const common = ["language", "prompt", "keywords", "vad", "temperature"];
 
 /** `--beam-size` for `beam_size`; what is off by default is a switch, what is on takes true or false. */
 export function fieldOptions(): Option[] {
+  const rank = (key: string) => (common.includes(key) ? common.indexOf(key) : common.length);
   return fields
-    .map(([key, schema]) => ({ key, option: fieldOption(key, schema) }))
-    .sort((a, b) => Number(common.has(b.key)) - Number(common.has(a.key)))
-    .map(({ key, option }) =>
-      option.helpGroup(common.has(key) ? "Transcription:" : "Fields of the API, as documented there:"),
+    .toSorted(([a], [b]) => rank(a) - rank(b))
+    .map(([key, schema]) =>
+      fieldOption(key, schema).helpGroup(
+        common.includes(key) ? "Transcription:" : "Fields of the API, as documented there:",
+      ),
     );
 }
 
