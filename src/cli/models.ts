@@ -95,6 +95,7 @@ async function pull(names: readonly string[]): Promise<void> {
   const { config } = loadConfig();
   const wanted = names.map(lookUp);
   const interrupted = new AbortController();
+  // not once(): then nobody would listen any more when the library that restores the cursor looks, and it would end the process
   process.on("SIGINT", () => interrupted.abort());
   for (const weights of wanted) {
     const path = join(config.modelsDir, weights.file);
