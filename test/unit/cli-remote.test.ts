@@ -18,7 +18,11 @@ const answers: Readonly<Record<string, () => Response>> = {
 const stream = (text: string) => new Response(text, { headers: { "content-type": "text/event-stream" } });
 
 let server: ReturnType<typeof Bun.serve>;
-let posted: { path: string; key: string | null; form: FormData } | null = null;
+let posted: { path: string; key: string | null; form: FormData } = {
+  path: "",
+  key: null,
+  form: new FormData(),
+};
 
 beforeAll(() => {
   server = Bun.serve({
@@ -69,18 +73,18 @@ describe("a server that is asked", () => {
 
   test("gets the fields, the file and the key", async () => {
     await ask("whole");
-    expect(posted?.path).toBe("/v1/audio/transcriptions");
-    expect(posted?.key).toBe("Bearer the-key");
-    expect(Array.from(posted?.form.keys() ?? [])).toEqual([
+    expect(posted.path).toBe("/v1/audio/transcriptions");
+    expect(posted.key).toBe("Bearer the-key");
+    expect(Array.from(posted.form.keys())).toEqual([
       "language",
       "keywords[]",
       "keywords[]",
       "stream",
       "file",
     ]);
-    expect((posted?.form.get("file") as File).name).toBe("talk.mp3");
+    expect((posted.form.get("file") as File).name).toBe("talk.mp3");
     await ask("whole", true);
-    expect(posted?.path).toBe("/v1/audio/translations");
+    expect(posted.path).toBe("/v1/audio/translations");
   });
 
   test("gives the objects of its stream, without comments and its end mark", async () => {
