@@ -8,8 +8,13 @@ import type { Logger } from "./log.ts";
 import { ensureModel, ensureVad, ModelError } from "./models/ensure.ts";
 import { native } from "./native.ts";
 
-/** Weights, then the engine on them. Throws ModelError, or the addon's error for weights that cannot be used. */
+/** All that a server needs. Throws as `openEngine`. */
 export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "stopping">> {
+  return { config, log, ...(await openEngine(config, log)), version };
+}
+
+/** Weights, then the engine on them. Throws ModelError, or the addon's error for weights that cannot be used. */
+export async function openEngine(config: Config, log: Logger): Promise<Pick<Deps, "engine" | "hasVad">> {
   native.setLog((level, line) => log[level](line, { from: "native" }));
   const info = native.info();
   if (info.ffmpeg === null) {
@@ -56,5 +61,5 @@ export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "sto
     ...{ model: id, precision, languages: languages.length, slots: engine.model.slots, threads },
     device: info.devices.find((device) => device.type === (gpu >= 0 ? "gpu" : "cpu"))?.description,
   });
-  return { config, log, engine, hasVad: () => vad.path !== null, version };
+  return { engine, hasVad: () => vad.path !== null };
 }

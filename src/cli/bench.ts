@@ -43,12 +43,12 @@ const rows: readonly (readonly [keyof Run, string])[] = [
 async function bench(file: string | undefined, options: Given): Promise<void> {
   const runs = integerOption("--runs", options.runs, 1, 1000);
   const beamSize = integerOption("--beam-size", options.beamSize, 1, 8);
-  const { openDeps } = await import("./transcription/local.ts");
+  const { openHere } = await import("./transcription/local.ts");
   const { native } = await import("../native.ts");
   using display = new Display();
   display.show(() => "loading the model");
   const loadingMs = performance.now();
-  const { engine, config } = await openDeps({ model: options.model, vad: false });
+  const { engine, config } = await openHere({ model: options.model, vad: false });
   const loadMs = performance.now() - loadingMs;
 
   // in a compiled program the sample is no file that C++ could open
@@ -113,7 +113,7 @@ async function bench(file: string | undefined, options: Given): Promise<void> {
   );
 }
 
-type Engine = Awaited<ReturnType<typeof import("./transcription/local.ts").openDeps>>["engine"];
+type Engine = Awaited<ReturnType<typeof import("./transcription/local.ts").openHere>>["engine"];
 
 /** Decoding of the audio included, as for any request. */
 async function once(engine: Engine, path: string, beamSize: number): Promise<Run> {

@@ -5,7 +5,7 @@ import { Argument } from "commander";
 import { type Config, loadConfig } from "../config.ts";
 import { speechModels, vadModels, type Weights } from "../models/catalog.ts";
 import { download, sizeOf } from "../models/download.ts";
-import { findWeights } from "../models/ensure.ts";
+import { find as findWeights } from "../models/ensure.ts";
 import { type Define, exitCodes, Failure, suggest } from "./command.ts";
 import { downloadProgress } from "./progress.ts";
 import { printResult, say } from "./terminal.ts";

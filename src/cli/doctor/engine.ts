@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Config } from "../../config.ts";
 import { speechModels, vadModels } from "../../models/catalog.ts";
 import { sizeOf } from "../../models/download.ts";
-import { findWeights } from "../../models/ensure.ts";
+import { find as findWeights } from "../../models/ensure.ts";
 import type { Info } from "../../native.ts";
 import type { Finding } from "../doctor.ts";
 

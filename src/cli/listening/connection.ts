@@ -5,7 +5,7 @@ import { defaultLimits } from "../../live/limits.ts";
 import { Session } from "../../live/session.ts";
 import { Failure } from "../command.ts";
 import { commandLog } from "../terminal.ts";
-import { openDeps } from "../transcription/local.ts";
+import { openHere } from "../transcription/local.ts";
 import { authorization, type ServerAddress } from "../transcription/remote.ts";
 
 export interface Connection extends AsyncDisposable {
@@ -30,9 +30,9 @@ const clock = {
   },
 };
 
-/** Throws as `openDeps`. */
+/** Throws as `openHere`. */
 export async function openLocal(model: string | undefined, listener: Listener): Promise<Connection> {
-  const { engine } = await openDeps({ model, vad: true });
+  const { engine } = await openHere({ model, vad: true });
   const session = new Session({
     engine,
     spoken: { model: engine.model.id, knowsModel: () => true, languages: engine.model.languages },
