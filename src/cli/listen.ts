@@ -94,7 +94,7 @@ interface ItemEvent extends ServerEvent {
   readonly item_id?: string;
   readonly delta?: string;
   readonly transcript?: string;
-  readonly error?: { readonly message: string };
+  readonly error?: { readonly message: string; readonly code?: string };
 }
 
 /** What the events of a session say: text in a terminal as it comes, else a line for each turn when it is complete. */
@@ -128,7 +128,7 @@ class LiveTranscript {
         this.settled.resolve();
         break;
       case "error":
-        this.refused(event.error?.message ?? "");
+        this.refused(event.error);
         break;
       case "input_audio_buffer.speech_started":
         this.isSpoken = true;
@@ -167,9 +167,11 @@ class LiveTranscript {
     if (this.waiting.size === 0 && !this.isSpoken) this.becameIdle();
   }
 
-  /** What is refused after the beginning concerns an event that came too late, not the session. */
-  private refused(message: string): void {
+  /** What is refused after the beginning concerns one event, not the session. */
+  private refused(error: ItemEvent["error"]): void {
+    const message = error?.message ?? "The session was refused";
     if (!this.isConfigured) this.failed.reject(new Failure(message, exitCodes.misuse));
-    else this.display.say(message);
+    // the turn that was to be ended had just ended by itself
+    else if (error?.code !== "input_audio_buffer_commit_empty") this.display.say(message);
   }
 }
