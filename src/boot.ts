@@ -1,19 +1,28 @@
 /** From settings to a running engine: the one place where values of the lower layers are made and put together. */
 import { version } from "../package.json";
+import { downloadProgress } from "./cli/progress.ts";
 import { type Config, defaultSlots, threadsOn } from "./config.ts";
 import { openWhisperEngine } from "./engine/whisper.ts";
 import type { Deps } from "./http/deps.ts";
 import type { Logger } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { ensureModel, ensureVad, ModelError } from "./models/ensure.ts";
-import { progressBar } from "./models/progress.ts";
 import { native } from "./native.ts";
 import { openRedisStore } from "./store/redis/open.ts";
 import { openSqliteStore } from "./store/sqlite/open.ts";
 import type { Store } from "./store/store.ts";
 
-/** Weights, then the engine on them. Throws ModelError, or the addon's error for weights that cannot be used. */
+/** All that a server needs. Throws as `openEngine`. */
 export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "stopping">> {
+  const store = openStore(config, log);
+  return { config, log, store, ...(await openEngine(config, log)), version };
+}
+
+/** Weights, then the engine on them. Throws ModelError, or the addon's error for weights that cannot be used. */
+export async function openEngine(
+  config: Config,
+  log: Logger,
+): Promise<Pick<Deps, "metrics" | "engine" | "hasVad">> {
   native.setLog((level, line) => log[level](line, { from: "native" }));
   const info = native.info();
   if (info.ffmpeg === null) {
@@ -25,7 +34,7 @@ export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "sto
       ...from,
       name: config.whisperModel,
       url: config.modelsUrl,
-      onProgress: progressBar(config.whisperModel),
+      onProgress: downloadProgress(config.whisperModel),
     }),
     ensureVad({ ...from, name: config.vadModel, url: config.vadUrl }),
   ]);
@@ -62,15 +71,7 @@ export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "sto
     ...{ model: id, precision, languages: languages.length, slots: engine.model.slots, threads },
     device: info.devices.find((device) => device.type === (gpu >= 0 ? "gpu" : "cpu"))?.description,
   });
-  return {
-    config,
-    log,
-    metrics,
-    engine,
-    store: openStore(config, log),
-    hasVad: () => vad.path !== null,
-    version,
-  };
+  return { metrics, engine, hasVad: () => vad.path !== null };
 }
 
 /** Redis where it is set, else files. Throws when these cannot be written. */

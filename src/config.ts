@@ -208,6 +208,16 @@ type Env = Readonly<Record<string, string | undefined>>;
 const rows: [string, Setting<unknown>][] = Object.entries(settings);
 const envNames = rows.map(([, row]) => row.env);
 
+/** The settings that may stand on a command line as well: all but secrets, which others would see there. */
+export const publicSettings: readonly {
+  readonly env: string;
+  readonly help: string;
+  readonly default: string;
+}[] = rows.map(([, row]) => row).filter(({ secret }) => !secret);
+
+/** The environment with `given` in place of what it has. For `loadConfig`. */
+export const environmentWith = (given: Env): Env => ({ ...Bun.env, ...given });
+
 /** Settings that cannot be used: the message has one line for each, with what was expected. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";

@@ -3,18 +3,29 @@ import { existsSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { version } from "../../package.json";
 import { boot } from "../boot.ts";
-import { loadConfig, loggableConfig } from "../config.ts";
+import { loggableConfig } from "../config.ts";
 import { removeLeftovers } from "../http/temporary-file.ts";
 import { createLogger } from "../log.ts";
 import { createServer } from "../server.ts";
 import { startTracing } from "../tracing.ts";
+import { type Define, exitCodes, Failure } from "./command.ts";
+import { addSettingOptions, loadConfigWith } from "./setting-options.ts";
 
 /** Recording that comes with the source, for the example that is printed. */
 const sample = "test/fixtures/en-sentence.wav";
 
+export const define: Define = (command) => {
+  addSettingOptions(command).action((given: object) =>
+    serve({ ...given }).catch((error: Error & { code?: string }) => {
+      if (error.code !== "EADDRINUSE") throw error;
+      throw new Failure(`The port is in use. Set PORT to another one.\n${error.message}`, exitCodes.misuse);
+    }),
+  );
+};
+
 /** Resolves when the server has stopped. Throws what a person can mend: settings, model, port. */
-export async function serve(): Promise<void> {
-  const { config, warnings } = loadConfig();
+async function serve(given: Readonly<Record<string, unknown>>): Promise<void> {
+  const { config, warnings } = loadConfigWith(given);
   const log = createLogger({ format: config.logFormat, debug: config.debug });
   for (const warning of warnings) log.warn(warning);
   log.debug("settings", loggableConfig(config));

@@ -124,7 +124,8 @@ async function ensurePath({ name, dir }: EnsureOptions): Promise<EnsuredModel> {
 
 const isPath = (name: string) => name.includes("/") || name.endsWith(".bin");
 
-function find(catalogue: readonly Weights[], name: string, setting: string): Weights {
+/** Throws ModelError with the nearest names. `setting`: what named it, for the message. */
+export function find(catalogue: readonly Weights[], name: string, setting: string): Weights {
   const found = catalogue.find((weights) => weights.name === name);
   if (found) return found;
   const nearest = catalogue

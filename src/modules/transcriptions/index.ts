@@ -84,7 +84,8 @@ async function start(deps: Deps, task: Options["task"], request: Request, signal
   return { events, view, options, stream };
 }
 
-async function* payloads(
+/** What a stream of `stream` carries, and last the whole. */
+export async function* payloads(
   events: AsyncIterable<TranscriptEvent>,
   stream: StreamView,
   onCorrected: () => void,
