@@ -10,6 +10,14 @@ export interface Bucket {
   readonly windowMs: number;
 }
 
+/** Somebody's budget of audio. */
+export interface AudioAllowance {
+  /** Takes so much from it; throws rate_limit_exceeded when there is less. More than the whole budget needs all of it. */
+  admit(durationMs: number): Promise<void>;
+  /** Gives it back: nothing has come of it. */
+  refund(durationMs: number): void;
+}
+
 const windowsMs = { second: 1000, minute: 60_000, hour: 3_600_000, day: 86_400_000 };
 const unitsMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 

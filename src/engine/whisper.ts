@@ -104,14 +104,19 @@ class WhisperEngine implements Engine {
     if (ticket.waitedMs >= 1) {
       log.info("admitted", { requestId, waitedMs: Math.round(ticket.waitedMs), position: ticket.position });
     }
-    let pcm: Pcm;
+    let pcm: Pcm | null = null;
     try {
       pcm = await open(signal);
+      await request.admit?.(pcm.durationMs);
     } catch (error) {
+      pcm?.close();
       ticket.release();
       throw error;
     }
-    const transcription = new Transcription(pcm, ticket, signal, requestId, log);
+    const { durationMs } = pcm;
+    const transcription = new Transcription(pcm, ticket, signal, requestId, log, () =>
+      request.refund?.(durationMs),
+    );
     transcription.start(this.weights, {
       ...options,
       tokenEvents: request.tokens && pcm.channels === 1,
@@ -190,6 +195,8 @@ class Transcription {
     private readonly signal: AbortSignal,
     private readonly requestId: string,
     private readonly log: Logger,
+    /** Called when it fails without having said anything. */
+    private readonly refund: () => void,
   ) {}
 
   start(weights: Model, { splitChannels: _, ...options }: RunOptions & Options): void {
@@ -271,6 +278,7 @@ class Transcription {
       },
       ...(this.failure ? { failed: this.failure.code } : {}),
     });
+    if (this.failure && this.segments === 0) this.refund();
     if (!this.failure) this.queue.push({ type: "done", language: this.languages[0] ?? "en" });
     this.queue.close(this.failure ?? undefined);
   }

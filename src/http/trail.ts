@@ -2,6 +2,7 @@
 import { AppError } from "../core/errors.ts";
 import type { Logger } from "../log.ts";
 import { errorResponse, toAppError } from "./errors.ts";
+import { limitHeaderNames, limitHeaders } from "./limits.ts";
 
 const ids = new WeakMap<Request, string>();
 
@@ -26,6 +27,7 @@ export const exposedHeaders = [
   "retry-after",
   "retry-after-ms",
   "x-should-retry",
+  ...limitHeaderNames,
 ];
 
 /** Puts a trail around a handler of requests. The one it returns never throws. */
@@ -64,6 +66,7 @@ export function trail(
     const headers = new Headers(response.headers);
     headers.set("x-request-id", id);
     headers.set("access-control-expose-headers", exposedHeaders.join(", "));
+    for (const [name, value] of limitHeaders(request)) headers.set(name, value);
     headers.set("openai-processing-ms", String(elapsedMs()));
 
     const { status } = response;

@@ -3,7 +3,7 @@ import type { Result } from "ioredis";
 import type { Bucket } from "../../core/limits.ts";
 import type { Limiter, Taken } from "../limiter.ts";
 import type { RedisConnection } from "./connection.ts";
-import takeScript from "./lua/take-1.lua" with { type: "text" };
+import takeScript from "./lua/takeTokens-1.lua" with { type: "text" };
 
 declare module "ioredis" {
   interface RedisCommander<Context> {
