@@ -64,27 +64,25 @@ function exceeded(what: string, limits: readonly string[], { retryAfterMs }: Tak
 
 /** As OpenAI writes it, which is as Go does: `20ms`, `1.5s`, `6m0s`, `1h0m0s`. */
 export function duration(ms: number): string {
-  if (ms > 0 && ms < 1000) return `${Math.ceil(ms)}ms`;
-  if (ms < 60_000) return `${Math.ceil(ms) / 1000}s`;
-  const seconds = Math.ceil(ms / 1000);
+  const whole = Math.ceil(ms);
+  if (whole > 0 && whole < 1000) return `${whole}ms`;
+  if (whole < 60_000) return `${whole / 1000}s`;
+  const seconds = Math.ceil(whole / 1000);
   const minutes = `${Math.floor(seconds / 60) % 60}m${seconds % 60}s`;
   return seconds < 3600 ? minutes : `${Math.floor(seconds / 3600)}h${minutes}`;
 }
 
-const openai = (unit: string, amount: (tokens: number) => number) => ({
-  limit: `x-ratelimit-limit-${unit}`,
-  remaining: `x-ratelimit-remaining-${unit}`,
-  reset: `x-ratelimit-reset-${unit}`,
-  amount,
-});
-const kinds = {
-  requests: openai("requests", (count) => count),
-  audio: openai("audio-seconds", (ms) => Math.floor(ms / 1000)),
-} as const;
+/** What is counted, as the headers name it. */
+const kinds = [
+  { of: "requests", unit: "requests", perUnit: 1, parameter: "" },
+  { of: "audio", unit: "audio-seconds", perUnit: 1000, parameter: ';qu="audio-seconds"' },
+] as const;
 
 /** Names of all that limitHeaders gives. */
 export const limitHeaderNames: readonly string[] = [
-  ...Object.values(kinds).flatMap(({ limit, remaining, reset }) => [limit, remaining, reset]),
+  ...kinds.flatMap(({ unit }) =>
+    ["limit", "remaining", "reset"].map((what) => `x-ratelimit-${what}-${unit}`),
+  ),
   "ratelimit-policy",
   "ratelimit",
 ];
@@ -93,35 +91,28 @@ export const limitHeaderNames: readonly string[] = [
  * OpenAI's headers for the bucket of each kind that holds least, and the fields of draft-ietf-httpapi-ratelimit-headers-10 for all
  * of them. None for a request that was not counted.
  */
-export function limitHeaders(request: Request): [name: string, value: string][] {
-  const { requests = [], audio = [] } = seen.get(request) ?? {};
+export function limitHeaders(request: Request): readonly (readonly [name: string, value: string])[] {
+  const left = seen.get(request) ?? { requests: [], audio: [] };
   const headers: [string, string][] = [];
-  for (const [kind, states] of [
-    [kinds.requests, requests],
-    [kinds.audio, audio],
-  ] as const) {
-    const [tightest] = states.toSorted((a, b) => a.remaining - b.remaining || b.resetMs - a.resetMs);
+  const policies: string[] = [];
+  const states: string[] = [];
+  for (const { of, unit, perUnit, parameter } of kinds) {
+    const buckets = left[of];
+    const [tightest] = buckets.toSorted((a, b) => a.remaining - b.remaining || b.resetMs - a.resetMs);
     if (!tightest) continue;
+    const amount = (tokens: number) => String(Math.floor(tokens / perUnit));
     headers.push(
-      [kind.limit, `${kind.amount(tightest.capacity)}`],
-      [kind.remaining, `${kind.amount(tightest.remaining)}`],
-      [kind.reset, duration(tightest.resetMs)],
+      [`x-ratelimit-limit-${unit}`, amount(tightest.capacity)],
+      [`x-ratelimit-remaining-${unit}`, amount(tightest.remaining)],
+      [`x-ratelimit-reset-${unit}`, duration(tightest.resetMs)],
     );
+    for (const { name, capacity, windowMs, remaining, resetMs } of buckets) {
+      policies.push(`"${name}";q=${amount(capacity)};w=${windowMs / 1000}${parameter}`);
+      states.push(`"${name}";r=${amount(remaining)};t=${Math.ceil(resetMs / 1000)}`);
+    }
   }
-  if (headers.length === 0) return [];
-  const seconds = (ms: number) => Math.ceil(ms / 1000);
-  const policies = [
-    ...requests.map(({ name, capacity, windowMs }) => `"${name}";q=${capacity};w=${seconds(windowMs)}`),
-    ...audio.map(
-      ({ name, capacity, windowMs }) =>
-        `"${name}";q=${kinds.audio.amount(capacity)};qu="audio-seconds";w=${seconds(windowMs)}`,
-    ),
-  ];
-  const states = [
-    ...requests.map(({ name, remaining, resetMs }) => `"${name}";r=${remaining};t=${seconds(resetMs)}`),
-    ...audio.map(
-      ({ name, remaining, resetMs }) => `"${name}";r=${kinds.audio.amount(remaining)};t=${seconds(resetMs)}`,
-    ),
-  ];
-  return [...headers, ["ratelimit-policy", policies.join(", ")], ["ratelimit", states.join(", ")]];
+  if (policies.length > 0) {
+    headers.push(["ratelimit-policy", policies.join(", ")], ["ratelimit", states.join(", ")]);
+  }
+  return headers;
 }
