@@ -76,6 +76,8 @@ export class FakeEngine implements Engine {
   readonly passed: ((request: LiveRequest) => void)[] = [];
   /** The segments' texts of a pass. */
   says: (request: LiveRequest) => readonly string[] = () => [" Hello", " world."];
+  /** Awaited before a pass says anything. */
+  beforeSaid: () => Promise<unknown> = () => Promise.resolve();
 
   constructor(
     readonly model: ModelInfo = testModel,
@@ -170,7 +172,19 @@ export class FakeLive implements LiveAudio {
     if (this.engine.refusal) throw this.engine.refusal;
     const durationMs = request.toMs - request.fromMs;
     await request.admit?.(durationMs);
-    return refunding(request, durationMs, said(this.engine.says(request), durationMs));
+    return refunding(request, durationMs, this.said(request, durationMs, cancelled));
+  }
+
+  private async *said(
+    request: LiveRequest,
+    durationMs: number,
+    cancelled: Promise<never>,
+  ): AsyncGenerator<TranscriptEvent> {
+    yield { type: "start", durationMs, channels: 1 };
+    await Promise.race([cancelled, this.engine.beforeSaid()]);
+    for (const [index, text] of this.engine.says(request).entries())
+      yield { type: "segment", segment: testSegment(index, text) };
+    yield { type: "done", language: "en" };
   }
 
   forget(beforeMs: number): void {
@@ -199,10 +213,4 @@ async function* refunding(
   } finally {
     if (!hasSaid && !hasEnded) request.refund?.(durationMs);
   }
-}
-
-async function* said(texts: readonly string[], durationMs: number): AsyncGenerator<TranscriptEvent> {
-  yield { type: "start", durationMs, channels: 1 };
-  for (const [index, text] of texts.entries()) yield { type: "segment", segment: testSegment(index, text) };
-  yield { type: "done", language: "en" };
 }
