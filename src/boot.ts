@@ -18,6 +18,7 @@ export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "sto
   if (info.ffmpeg === null) {
     log.warn("Built without FFmpeg's libraries: only wav, mp3, flac and ogg-vorbis are read");
   }
+  const store = openStore(config, log); // it connects while the model is loaded
   const from = { dir: config.modelsDir, log };
   const [model, vad] = await Promise.all([
     ensureModel({
@@ -59,7 +60,7 @@ export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "sto
     ...{ model: id, precision, languages: languages.length, slots: engine.model.slots, threads },
     device: info.devices.find((device) => device.type === (gpu >= 0 ? "gpu" : "cpu"))?.description,
   });
-  return { config, log, engine, store: openStore(config, log), hasVad: () => vad.path !== null, version };
+  return { config, log, engine, store, hasVad: () => vad.path !== null, version };
 }
 
 /** Redis where it is set, else files. Throws when these cannot be written. */

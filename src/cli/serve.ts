@@ -19,7 +19,8 @@ export async function serve(): Promise<void> {
   await removeLeftovers(config.uploadDir);
 
   const deps = await boot(config, log);
-  if (config.apiKeys.length === 0) log.warn("No API_KEY is set: everyone who reaches this server can use it");
+  const isOpen = config.apiKeys.length === 0 && (await deps.store.keys.isEmpty().catch(() => false));
+  if (isOpen) log.warn("There are no API keys: everyone who reaches this server can use it");
   const stopping = new AbortController();
   const app = createServer({ ...deps, stopping: stopping.signal }).listen({
     hostname: config.host,
