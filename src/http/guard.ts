@@ -28,7 +28,7 @@ export interface GuardOptions {
 }
 
 /** What the store said is taken as said for so long: a revoked key may work on until then. */
-const freshMs = 5000;
+const freshMs = 2000;
 /** Keys that are remembered: they work on while the store is away. */
 const maxRemembered = 10_000;
 
