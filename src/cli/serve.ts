@@ -53,7 +53,8 @@ async function serve(): Promise<void> {
   const { port } = server;
   const local = `http://${config.host === "0.0.0.0" || config.host === "::" ? "localhost" : config.host}:${port}`;
   log.info("listening", { url: local, docs: `${local}/docs`, model: deps.engine.model.id });
-  if (process.stdout.isTTY || config.logFormat === "text") greet(local, port ?? config.port, config);
+  if (process.stdout.isTTY || config.logFormat === "text")
+    greet(local, port ?? config.port, config.host, isOpen);
   await stopped;
 }
 
@@ -73,16 +74,16 @@ function stopOnSignal(stop: () => Promise<void>): Promise<void> {
 }
 
 /** Where it can be reached, and a first request that works when pasted. */
-function greet(local: string, port: number, config: { host: string; apiKeys: readonly string[] }): void {
+function greet(local: string, port: number, host: string, isOpen: boolean): void {
   const others =
-    config.host === "0.0.0.0"
+    host === "0.0.0.0"
       ? Object.values(networkInterfaces())
           .flatMap((addresses) => addresses ?? [])
           .filter(({ family, internal }) => family === "IPv4" && !internal)
           .map(({ address }) => `http://${address}:${port}`)
       : [];
   const file = existsSync(sample) ? sample : "recording.mp3";
-  const key = config.apiKeys.length > 0 ? ' -H "Authorization: Bearer $API_KEY"' : "";
+  const key = isOpen ? "" : ' -H "Authorization: Bearer $API_KEY"';
   console.log(
     [
       "",

@@ -9,6 +9,7 @@ import { withFallback } from "../../src/store/limiter.ts";
 import { RedisConnection } from "../../src/store/redis/connection.ts";
 import { RedisKeys } from "../../src/store/redis/keys.ts";
 import { RedisLimiter } from "../../src/store/redis/limiter.ts";
+import { openRedisStore } from "../../src/store/redis/open.ts";
 import { memoryLimiter, SqliteLimiter } from "../../src/store/sqlite/limiter.ts";
 import { openSqliteStore } from "../../src/store/sqlite/open.ts";
 import { StoreUnavailable } from "../../src/store/store.ts";
@@ -120,7 +121,7 @@ describe("the limiter on SQLite", () => {
 describe.skipIf(needsRedis !== null)(`on Redis${needsRedis ?? ""}`, () => {
   let redis: TestRedis;
   beforeAll(async () => {
-    redis = await startRedis();
+    redis = await startRedis("--appendfsync", "no");
   });
   afterAll(() => redis[Symbol.asyncDispose]());
 
@@ -161,6 +162,54 @@ describe.skipIf(needsRedis !== null)(`on Redis${needsRedis ?? ""}`, () => {
     await limiter.take("addr:3", [brief], 0);
     expect(await connection.client.exists("limits:addr:3")).toBe(0);
   });
+
+  test("a command that it refuses is told once, and is as if it were away", async () => {
+    await using redis = await startRedis("--appendfsync", "no");
+    const lines: string[] = [];
+    const log = { ...silent, error: (message: string) => void lines.push(message) };
+    const connection = new RedisConnection({ url: redis.url, prefix: "x", log });
+    while (!connection.isAvailable) await Bun.sleep(1);
+    await connection.client.config("SET", "maxmemory", "1");
+    const limiter = new RedisLimiter(connection);
+    for (let count = 0; count < 3; count += 1)
+      expect(await limiter.take("addr:1", [hour], 1).catch((error) => error)).toBeInstanceOf(
+        StoreUnavailable,
+      );
+    expect(lines).toEqual(["Redis refuses a command"]);
+    connection.close();
+  });
+
+  test("while it hangs or is gone, commands fail and limits are the process's own; then all is as before", async () => {
+    await using redis = await startRedis("--appendfsync", "no");
+    const lines: string[] = [];
+    const tell = (message: string) => void lines.push(message);
+    const store = openRedisStore({ url: redis.url, prefix: "x", log: { ...silent, warn: tell, info: tell } });
+    const becomes = async (available: boolean) => {
+      while (store.isAvailable !== available) await Bun.sleep(5);
+    };
+    const remaining = async () => (await store.limiter.take("addr:1", [hour], 1)).buckets[0]?.remaining;
+    await becomes(true);
+    expect([await remaining(), await remaining()]).toEqual([99, 98]);
+
+    redis.pause();
+    expect(await store.keys.isEmpty().catch((error) => error)).toBeInstanceOf(StoreUnavailable);
+    await becomes(false);
+    expect([await remaining(), await remaining()]).toEqual([99, 98]);
+    redis.resume();
+    await becomes(true);
+    expect(await remaining()).toBe(97);
+
+    await redis.kill();
+    await becomes(false);
+    expect(await store.keys.find("x").catch((error) => error)).toBeInstanceOf(StoreUnavailable);
+    expect(await remaining()).toBe(97);
+    await redis.start();
+    await becomes(true);
+    expect(await remaining()).toBe(96);
+    await store.close();
+    await store.close();
+    expect(lines).toEqual(["Redis is away", "Redis is back", "Redis is away", "Redis is back"]);
+  }, 30_000);
 
   test("its scripts are sent again after it has forgotten them", async () => {
     await using shared = await connections();

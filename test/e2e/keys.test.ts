@@ -79,7 +79,7 @@ describe.skipIf(redisServer === null)(
   `with Redis${redisServer === null ? " (skipped: needs redis-server)" : ""}`,
   () => {
     test("keys are made for all servers on it, from anywhere", async () => {
-      await using redis = await startRedis();
+      await using redis = await startRedis("--appendfsync", "no");
       const env = { REDIS_URL: redis.url };
       await using server = await startServer({ env });
       await using other = await startServer({ env });

@@ -11,6 +11,9 @@ setDefaultTimeout(120_000);
 const spoken = recording("en-digits.wav").text;
 const needsRedis = redisServer === null ? " (skipped: needs redis-server)" : "";
 
+/** A disk that is busy must not make it look dead; what was written outlives the process all the same. */
+const unhurried = ["--appendfsync", "no"];
+
 /** Resolves when it says so of its store. */
 const storeIs = (server: Server, store: "available" | "unavailable") =>
   eventually(
@@ -42,7 +45,7 @@ async function createKey(redis: TestRedis, limits: string | null = null): Promis
 
 describe.skipIf(redisServer === null)(`with Redis${needsRedis}`, () => {
   test("two servers have one limit for a caller, in requests and in audio", async () => {
-    await using redis = await startRedis();
+    await using redis = await startRedis(...unhurried);
     const key = await createKey(redis, "7/hour");
     const env = {
       REDIS_URL: redis.url,
@@ -73,7 +76,7 @@ describe.skipIf(redisServer === null)(`with Redis${needsRedis}`, () => {
   });
 
   test("a server that starts without it serves those it can know, and all when it comes", async () => {
-    await using redis = await startRedis();
+    await using redis = await startRedis(...unhurried);
     const stored = await createKey(redis);
     await redis.kill();
     const env = { REDIS_URL: redis.url, RATE_LIMITS: "2/hour" };
@@ -118,7 +121,7 @@ describe.skipIf(redisServer === null)(`with Redis${needsRedis}`, () => {
   });
 
   test("no request fails while it is killed, hangs and is restarted", async () => {
-    await using redis = await startRedis();
+    await using redis = await startRedis(...unhurried);
     const key = await createKey(redis, "100000/hour");
     await using server = await startServer({
       env: { REDIS_URL: redis.url, RATE_LIMITS_AUDIO: "1000h/hour" },
@@ -161,10 +164,10 @@ describe.skipIf(redisServer === null)(`with Redis${needsRedis}`, () => {
     expect(replies.filter(([status, text]) => status !== 200 || text !== spoken)).toEqual([]);
     const levels = server.log().map(({ level }) => level);
     expect(levels.filter((level) => level === "error" || level === "raw")).toEqual([]);
-    const told = server.log().filter(({ message }) => message.startsWith("Redis is"));
-    expect(told.map(({ message }) => message)).toEqual(
-      Array(3).fill(["Redis is away", "Redis is back"]).flat(),
-    );
+    // in turn, and at least as often as it went; on a machine that is busy it may seem away once more
+    const told = server.log().flatMap(({ message }) => (message.startsWith("Redis is") ? [message] : []));
+    expect(told.length).toBeGreaterThanOrEqual(6);
+    expect(told).toEqual(told.map((_, index) => (index % 2 ? "Redis is back" : "Redis is away")));
     expect(await server.stop()).toBe(0);
   });
 });

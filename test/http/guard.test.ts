@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import type { Caller } from "../../src/core/caller.ts";
 import { AppError } from "../../src/core/errors.ts";
-import { createGuard, type Guard } from "../../src/http/guard.ts";
+import { callerOf, createGuard, type Guard, requireScope, setCaller } from "../../src/http/guard.ts";
 import type { StoredKey } from "../../src/store/keys.ts";
 import { openSqliteStore } from "../../src/store/sqlite/open.ts";
 import { type Store, StoreUnavailable } from "../../src/store/store.ts";
@@ -185,6 +186,21 @@ describe("the guard", () => {
     expect((await refusal(closed.guard, null))?.code).toBe("invalid_api_key");
     expect((await refusal(closed.guard, "Bearer dummy"))?.code).toBe("store_unavailable");
   });
+});
+
+test("what needs a scope is refused to callers without it, and admin has all", () => {
+  const request = (...scopes: Caller["scopes"]) => {
+    const made = new Request("http://localhost/");
+    setCaller(made, { id: "key:1", scopes, limits });
+    return made;
+  };
+  for (const scopes of [["admin"], ["transcribe", "admin"]] as const) {
+    requireScope(request(...scopes), "admin");
+    requireScope(request(...scopes), "transcribe");
+  }
+  requireScope(request("transcribe"), "transcribe");
+  expect(() => requireScope(request("transcribe"), "admin")).toThrow("Expected a key with the scope admin");
+  expect(() => callerOf(new Request("http://localhost/"))).toThrow("the guard has seen");
 });
 
 test("every /v1 route needs the key, before its body is read, and no other route does", async () => {

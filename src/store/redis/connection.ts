@@ -22,6 +22,7 @@ export class RedisConnection {
   /** With `prefix` before every key, in scripts too. */
   readonly client: Redis;
   readonly options: RedisOptions;
+  private isClosed = false;
   private complainedAt = Number.NEGATIVE_INFINITY;
 
   /** Connects in the background and for ever; a Redis that is away is told once in the log, and once that it is back. */
@@ -38,10 +39,12 @@ export class RedisConnection {
       retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 10), longestPauseMs),
     });
     let isAway = false;
-    this.client.on("error", (error) => {
-      if (!isAway) log.warn("Redis is away", { error: error.message });
+    const away = (error: string) => {
+      if (!isAway && !this.isClosed) log.warn("Redis is away", { error });
       isAway = true;
-    });
+    };
+    this.client.on("error", ({ message }) => away(message));
+    this.client.on("close", () => away("The connection was closed"));
     this.client.on("ready", () => {
       if (isAway) log.info("Redis is back");
       isAway = false;
@@ -71,7 +74,9 @@ export class RedisConnection {
     this.options.log.error("Redis refuses a command", { error });
   }
 
+  /** Idempotent. */
   close(): void {
+    this.isClosed = true;
     this.client.disconnect();
   }
 }
