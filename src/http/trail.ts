@@ -93,6 +93,9 @@ export function report(error: unknown, request: Request, log: Logger): AppError 
   if (shown.code === "internal_error") {
     log.error("request failed", { requestId: requestId(request), error: shown.cause ?? shown });
   }
+  if (shown.code === "store_unavailable") {
+    log.warn("the store does not answer", { requestId: requestId(request), error: shown.cause });
+  }
   return shown;
 }
 

@@ -99,7 +99,7 @@ describe("the limiter on SQLite", () => {
     expect(database.query("select caller from buckets").all()).toEqual([{ caller: "addr:stays" }]);
   });
 
-  test("becomes the process's own when the file cannot be used, and says so below that", async () => {
+  test("becomes the process's own when the file cannot be used", async () => {
     const database = new Database(":memory:", { strict: true });
     const broken = new SqliteLimiter(database);
     database.close();
@@ -109,6 +109,13 @@ describe("the limiter on SQLite", () => {
     expect(await limiter.take("addr:1", [hour], 1)).toMatchObject({ granted: false });
     await limiter.give("addr:1", [hour], 1);
     expect(await limiter.take("addr:1", [hour], 1)).toMatchObject({ granted: true });
+  });
+
+  test("keys that cannot be asked for are the store's failure, not a server's fault", async () => {
+    const { keys, close } = openSqliteStore(":memory:");
+    await close();
+    for (const asked of [keys.find("x"), keys.isEmpty(), keys.list(), keys.revoke("x", 1)])
+      expect(await asked.catch((error) => error)).toBeInstanceOf(StoreUnavailable);
   });
 
   test("does not hide other errors", async () => {

@@ -2,6 +2,7 @@
 import type { Database } from "bun:sqlite";
 import type { Scope } from "../../core/caller.ts";
 import type { Keys, StoredKey } from "../keys.ts";
+import { ask } from "./ask.ts";
 
 /** As stored: the scopes are one text. */
 type Row = Omit<StoredKey, "scopes"> & { readonly scopes: string };
@@ -15,34 +16,38 @@ export class SqliteKeys implements Keys {
     );
   }
 
-  async create(key: StoredKey): Promise<void> {
-    this.database
-      .query<null, [Record<string, string | number | null>]>(
-        `insert into keys values (
-          $id, $name, $digest, $hint, $scopes, $limits, $audioLimits, $createdAtMs, $expiresAtMs, $revokedAtMs)`,
-      )
-      .run({ ...key, scopes: key.scopes.join(",") });
+  create(key: StoredKey): Promise<void> {
+    return ask(() => {
+      this.database
+        .query<null, [Record<string, string | number | null>]>(
+          `insert into keys values (
+            $id, $name, $digest, $hint, $scopes, $limits, $audioLimits, $createdAtMs, $expiresAtMs, $revokedAtMs)`,
+        )
+        .run({ ...key, scopes: key.scopes.join(",") });
+    });
   }
 
-  async list(): Promise<readonly StoredKey[]> {
-    return this.database.query<Row, []>("select * from keys order by createdAtMs, id").all().map(keyOf);
+  list(): Promise<readonly StoredKey[]> {
+    return ask(() =>
+      this.database.query<Row, []>("select * from keys order by createdAtMs, id").all().map(keyOf),
+    );
   }
 
-  async revoke(id: string, atMs: number): Promise<boolean> {
+  revoke(id: string, atMs: number): Promise<boolean> {
     // the first time stays
-    const { changes } = this.database
-      .query<null, [number, string]>("update keys set revokedAtMs = coalesce(revokedAtMs, ?) where id = ?")
-      .run(atMs, id);
-    return changes > 0;
+    const revoked = "update keys set revokedAtMs = coalesce(revokedAtMs, ?) where id = ?";
+    return ask(() => this.database.query<null, [number, string]>(revoked).run(atMs, id).changes > 0);
   }
 
-  async find(digest: string): Promise<StoredKey | null> {
-    const row = this.database.query<Row, [string]>("select * from keys where digest = ?").get(digest);
-    return row && keyOf(row);
+  find(digest: string): Promise<StoredKey | null> {
+    return ask(() => {
+      const row = this.database.query<Row, [string]>("select * from keys where digest = ?").get(digest);
+      return row && keyOf(row);
+    });
   }
 
-  async isEmpty(): Promise<boolean> {
-    return this.database.query<unknown, []>("select 1 from keys limit 1").get() === null;
+  isEmpty(): Promise<boolean> {
+    return ask(() => this.database.query<unknown, []>("select 1 from keys limit 1").get() === null);
   }
 }
 

@@ -2,7 +2,7 @@
 import { Database } from "bun:sqlite";
 import type { Bucket } from "../../core/limits.ts";
 import type { BucketState, Limiter, Taken } from "../limiter.ts";
-import { StoreUnavailable } from "../store.ts";
+import { ask } from "./ask.ts";
 
 /** Full buckets that are forgotten with each call: more than a call can add. */
 const sweptAtOnce = 50;
@@ -51,12 +51,8 @@ export class SqliteLimiter implements Limiter {
     }).immediate;
   }
 
-  async take(caller: string, buckets: readonly Bucket[], amount: number): Promise<Taken> {
-    try {
-      return this.run(caller, buckets, amount);
-    } catch (error) {
-      throw new StoreUnavailable(error);
-    }
+  take(caller: string, buckets: readonly Bucket[], amount: number): Promise<Taken> {
+    return ask(() => this.run(caller, buckets, amount));
   }
 
   async give(caller: string, buckets: readonly Bucket[], amount: number): Promise<void> {
