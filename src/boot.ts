@@ -14,7 +14,7 @@ import type { Store } from "./store/store.ts";
 
 /** All that a server needs. Throws as `openEngine`. */
 export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "stopping">> {
-  const store = openStore(config, log);
+  const store = openStore(config, log); // it connects while the model is loaded
   return { config, log, store, ...(await openEngine(config, log)), version };
 }
 

@@ -3,6 +3,8 @@
  * The only file that reads the environment.
  */
 import leven from "leven";
+import { isRange } from "./core/addresses.ts";
+import { audioLimits, requestLimits } from "./core/limits.ts";
 
 /** How a setting is written: `parse` gives undefined for anything that is not `expected`. */
 interface Kind<T> {
@@ -113,6 +115,11 @@ const origins = list(
   },
 );
 
+const ranges = list(
+  "loopback, private, addresses and ranges, separated by commas: 10.0.0.0/8, 2001:db8::1",
+  (item) => (isRange(item) ? item : undefined),
+);
+
 const gpu: Kind<"auto" | "off" | number> = {
   expected: "auto, off, or the index of a GPU from 0 to 63",
   parse: (value) => oneOf("auto", "off").parse(value) ?? integer(0, 63).parse(value),
@@ -143,6 +150,19 @@ const settings = {
     "Where its weights come from.",
   ),
   apiKeys: setting("API_KEY", keys, "", "Keys that callers may use, separated by commas; none = open.", true),
+  rateLimits: setting(
+    "RATE_LIMITS",
+    requestLimits,
+    "off",
+    "Requests of each caller: 10/minute,50/hour (second, minute, hour, day).",
+  ),
+  rateLimitsAudio: setting("RATE_LIMITS_AUDIO", audioLimits, "off", "Audio of each caller: 60m/hour,5h/day."),
+  trustedProxies: setting(
+    "TRUSTED_PROXIES",
+    ranges,
+    "",
+    "Whose X-Forwarded-For is believed: loopback, private, 10.0.0.0/8; none = nobody's.",
+  ),
   allowedOrigins: setting("ALLOWED_ORIGINS", origins, "*", "Origins of web pages that may call (CORS)."),
   dataDir: setting("DATA_DIR", text, "data", "Folder of what the server writes."),
   uploadDir: setting("UPLOAD_DIR", text, "$DATA_DIR/uploads", "Folder of uploads while they are used."),

@@ -1,9 +1,11 @@
 /** The HTTP application: a value made from its dependencies. It does not listen and reads no environment. */
 import { cors } from "@elysiajs/cors";
 import { Elysia } from "elysia";
+import { createAddressOf } from "./http/addresses.ts";
 import type { Deps } from "./http/deps.ts";
 import { errorResponse, unrouted } from "./http/errors.ts";
-import { createGuard } from "./http/guard.ts";
+import { createGuard, type Identify, setCaller } from "./http/guard.ts";
+import { createLimits } from "./http/limits.ts";
 import { Routes } from "./http/routes.ts";
 import { exposedHeaders, pathOf, report, trail } from "./http/trail.ts";
 import { models } from "./modules/models/index.ts";
@@ -17,10 +19,18 @@ type Handler = (request: Request) => Response | Promise<Response>;
 
 /** `listen({ port, hostname })` on the result serves it. */
 export function createServer(deps: Deps) {
-  const { config, log, metrics } = deps;
+  const { config, log, metrics, store } = deps;
   const routes = new Routes(() => app.routes);
-  const guard = createGuard(config.apiKeys);
-  const live = realtime(deps, guard);
+  const addressOf = createAddressOf(config.trustedProxies);
+  const guard = createGuard({
+    apiKeys: config.apiKeys,
+    keys: store.keys,
+    limits: { requests: config.rateLimits, audio: config.rateLimitsAudio },
+  });
+  const identify: Identify = (request, server, authorization = request.headers.get("authorization")) =>
+    guard(authorization, addressOf(request, server));
+  const limits = createLimits(store.limiter);
+  const live = realtime(deps, identify, limits);
   const app = new Elysia({
     // One way through the app, whether by a socket or by app.handle().
     systemRouter: false,
@@ -59,9 +69,14 @@ export function createServer(deps: Deps) {
       // It tells a wrong key in a way that scripts in a browser can read.
       .use(live.socket)
       // Bound to routes, not to paths: nothing that a client writes can make the two disagree.
-      .onBeforeHandle(({ request }) => guard(request.headers.get("authorization")))
+      .onBeforeHandle(async ({ request, server }) => {
+        const caller = await identify(request, server);
+        setCaller(request, caller);
+        // What asks for work is counted. Looking is free, and so is taking back.
+        if (request.method === "POST") await limits.admit(request, caller);
+      })
       .use(metricsPage(deps))
-      .use(transcriptions(deps))
+      .use(transcriptions(deps, limits))
       .use(models(deps))
       .use(live.secrets)
   );

@@ -35,7 +35,8 @@ async function serve(given: Readonly<Record<string, unknown>>): Promise<void> {
     : async () => {};
 
   const deps = await boot(config, log);
-  if (config.apiKeys.length === 0) log.warn("No API_KEY is set: everyone who reaches this server can use it");
+  const isOpen = config.apiKeys.length === 0 && (await deps.store.keys.isEmpty().catch(() => false));
+  if (isOpen) log.warn("There are no API keys: everyone who reaches this server can use it");
   const stopping = new AbortController();
   const app = createServer({ ...deps, stopping: stopping.signal }).listen({
     hostname: config.host,
@@ -59,7 +60,8 @@ async function serve(given: Readonly<Record<string, unknown>>): Promise<void> {
   const { port } = server;
   const local = `http://${config.host === "0.0.0.0" || config.host === "::" ? "localhost" : config.host}:${port}`;
   log.info("listening", { url: local, docs: `${local}/docs`, model: deps.engine.model.id });
-  if (process.stdout.isTTY || config.logFormat === "text") greet(local, port ?? config.port, config);
+  if (process.stdout.isTTY || config.logFormat === "text")
+    greet(local, port ?? config.port, config.host, isOpen);
   await stopped;
 }
 
@@ -79,16 +81,16 @@ function stopOnSignal(stop: () => Promise<void>): Promise<void> {
 }
 
 /** Where it can be reached, and a first request that works when pasted. */
-function greet(local: string, port: number, config: { host: string; apiKeys: readonly string[] }): void {
+function greet(local: string, port: number, host: string, isOpen: boolean): void {
   const others =
-    config.host === "0.0.0.0"
+    host === "0.0.0.0"
       ? Object.values(networkInterfaces())
           .flatMap((addresses) => addresses ?? [])
           .filter(({ family, internal }) => family === "IPv4" && !internal)
           .map(({ address }) => `http://${address}:${port}`)
       : [];
   const file = existsSync(sample) ? sample : "recording.mp3";
-  const key = config.apiKeys.length > 0 ? ' -H "Authorization: Bearer $API_KEY"' : "";
+  const key = isOpen ? "" : ' -H "Authorization: Bearer $API_KEY"';
   console.log(
     [
       "",

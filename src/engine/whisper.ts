@@ -108,14 +108,20 @@ class WhisperEngine implements Engine {
     if (ticket.waitedMs >= 1) {
       log.info("admitted", { requestId, waitedMs: Math.round(ticket.waitedMs), position: ticket.position });
     }
-    let pcm: Pcm;
+    let pcm: Pcm | null = null;
     try {
       pcm = await span("decode", {}, () => open(signal));
+      await request.admit?.(pcm.durationMs);
     } catch (error) {
+      pcm?.close();
       ticket.release();
       throw error;
     }
-    const transcription = new Transcription(pcm, ticket, signal, { priority, requestId, log, metrics });
+    const { durationMs } = pcm;
+    const transcription = new Transcription(pcm, ticket, signal, {
+      ...{ priority, requestId, log, metrics },
+      refund: () => request.refund?.(durationMs),
+    });
     transcription.start(this.weights, {
       ...options,
       tokenEvents: request.tokens && pcm.channels === 1,
@@ -199,6 +205,8 @@ class Transcription {
       readonly requestId: string;
       readonly log: Logger;
       readonly metrics: Metrics;
+      /** Called when it fails without having said anything. */
+      readonly refund: () => void;
     },
   ) {
     const { durationMs, channels, format } = pcm;
@@ -290,9 +298,10 @@ class Transcription {
   /** What there was to do, and what came of it. */
   private tell(): void {
     const { durationMs, channels, format } = this.pcm;
-    const { priority, requestId, log, metrics } = this.about;
+    const { priority, requestId, log, metrics, refund } = this.about;
     const { segments, computeMs } = this;
     const failed = this.failure?.code;
+    if (failed !== undefined && segments === 0) refund();
     const wallSeconds = (performance.now() - this.startedAt) / 1000;
     this.endSpan(failed);
     metrics.runs.inc({ priority, outcome: failed ?? "done" });

@@ -2,7 +2,7 @@
 import { AppError, catalogue } from "../core/errors.ts";
 
 /** Node's official client falls back to its own short back-off on anything above. */
-const maxRetryAfterSeconds = 60;
+const maxRetryAfterMs = 60_000;
 
 /** What a client may know of `error`: an unknown one becomes internal_error, which tells nothing. */
 export function toAppError(error: unknown): AppError {
@@ -22,10 +22,13 @@ export function errorResponse(error: AppError): Response {
   if (error.code === "request_timeout") headers.set("connection", "close");
   if ("retry" in entry && !entry.retry) headers.set("x-should-retry", "false");
   else if (error.status === 503 || error.status === 429) {
-    const seconds = Math.min(Math.max(Math.ceil(error.retryAfterSeconds ?? 1), 1), maxRetryAfterSeconds);
-    headers.set("x-should-retry", "true");
-    headers.set("retry-after", String(seconds));
-    headers.set("retry-after-ms", String(seconds * 1000));
+    const waitMs = Math.max(1, Math.ceil((error.retryAfterSeconds ?? 1) * 1000));
+    // A load passes sooner than it seems; a budget fills when it does, and nobody should wait for that in a request.
+    const isPatient = error.status === 503 || waitMs <= maxRetryAfterMs;
+    const toldMs = isPatient ? Math.min(waitMs, maxRetryAfterMs) : waitMs;
+    headers.set("x-should-retry", String(isPatient));
+    headers.set("retry-after", String(Math.ceil(toldMs / 1000)));
+    headers.set("retry-after-ms", String(toldMs));
   }
   return new Response(JSON.stringify({ error }), { status: error.status, headers });
 }

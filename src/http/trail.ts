@@ -4,6 +4,7 @@ import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import { requestSpan } from "../tracing.ts";
 import { errorResponse, toAppError } from "./errors.ts";
+import { limitHeaderNames, limitHeaders } from "./limits.ts";
 import type { Routes } from "./routes.ts";
 
 const ids = new WeakMap<Request, string>();
@@ -29,6 +30,7 @@ export const exposedHeaders = [
   "retry-after",
   "retry-after-ms",
   "x-should-retry",
+  ...limitHeaderNames,
 ];
 
 /** Clients can write any word as the method: a series for each of them would fill the memory. */
@@ -76,6 +78,7 @@ export function trail(
     const headers = new Headers(response.headers);
     headers.set("x-request-id", id);
     headers.set("access-control-expose-headers", exposedHeaders.join(", "));
+    for (const [name, value] of limitHeaders(request)) headers.set(name, value);
     headers.set("openai-processing-ms", String(elapsedMs()));
 
     const { status } = response;
@@ -101,6 +104,9 @@ export function report(error: unknown, request: Request, log: Logger): AppError 
   const shown = toAppError(error);
   if (shown.code === "internal_error") {
     log.error("request failed", { requestId: requestId(request), error: shown.cause ?? shown });
+  }
+  if (shown.code === "store_unavailable") {
+    log.warn("the store does not answer", { requestId: requestId(request), error: shown.cause });
   }
   return shown;
 }

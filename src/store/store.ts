@@ -2,20 +2,26 @@
  * What outlives a request and may be shared by several processes: one interface for each kind of state, implemented on embedded
  * SQLite files and on Redis. The layers above see the interfaces only.
  */
+import { AppError } from "../core/errors.ts";
+import type { Keys } from "./keys.ts";
+import type { Limiter } from "./limiter.ts";
 
 export interface Store {
   readonly kind: "sqlite" | "redis";
   /** false: operations reject with StoreUnavailable for now. It comes back by itself. */
   readonly isAvailable: boolean;
+  /** Answers always: with the buckets of this process alone while the shared ones cannot be asked. */
+  readonly limiter: Limiter;
+  readonly keys: Keys;
   /** Ends connections and workers; jobs that run are given back to the queue. Idempotent. */
   close(): Promise<void>;
 }
 
 /** The database cannot be asked now. Every operation of a store may reject with it, within a bounded time. */
-export class StoreUnavailable extends Error {
+export class StoreUnavailable extends AppError {
   override readonly name = "StoreUnavailable";
 
   constructor(cause: unknown) {
-    super("The store does not answer", { cause });
+    super("store_unavailable", "The store does not answer: try again soon", { retryAfterSeconds: 2, cause });
   }
 }

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { catalogue } from "../../src/core/errors.ts";
 import { defaultOptions } from "../../src/core/options.ts";
+import { openSqliteStore } from "../../src/store/sqlite/open.ts";
 import { FakeEngine, testModel } from "../helpers/engine.ts";
 import { jsonOf, testServer } from "../helpers/server.ts";
 
@@ -41,12 +42,21 @@ test("ready turns to 503 when the next request would be refused", async () => {
     expect(response.status).toBe(status);
     expect(await response.json()).toEqual({
       status: status === 200 ? "ready" : "overloaded",
+      store: "available",
       running,
       queued,
       max_running: 1,
       max_queued: 2,
     });
   }
+});
+
+test("ready says that the store is away, and still takes requests", async () => {
+  const store = { ...openSqliteStore(":memory:"), isAvailable: false };
+  await using server = await testServer({ store });
+  const response = await server.fetch("/ready");
+  expect(response.status).toBe(200);
+  expect(await response.json()).toMatchObject({ status: "degraded", store: "unavailable" });
 });
 
 test("the root points to the documentation", async () => {

@@ -1,4 +1,5 @@
 /** A live session: in this process, or of a server. The same events go in and out. */
+import { unlimitedAudio } from "../../core/limits.ts";
 import { defaultConfig } from "../../live/config.ts";
 import type { ServerEvent } from "../../live/events.ts";
 import { defaultLimits } from "../../live/limits.ts";
@@ -39,6 +40,7 @@ export async function openLocal(model: string | undefined, listener: Listener): 
     log: commandLog,
     clock,
     limits: { ...defaultLimits, lifetimeMs },
+    allowance: unlimitedAudio,
     config: defaultConfig,
     dialect: "ga",
     send: (event) => listener.received(event as ServerEvent),

@@ -5,6 +5,8 @@ import type { Options } from "../../core/options.ts";
 import { collect, type TranscriptEvent, transcriptOf } from "../../core/transcript.ts";
 import type { Deps } from "../../http/deps.ts";
 import { wireName } from "../../http/form.ts";
+import { callerOf } from "../../http/guard.ts";
+import type { Limits } from "../../http/limits.ts";
 import { eventStream } from "../../http/sse.ts";
 import { report, requestId } from "../../http/trail.ts";
 import { receiveUpload } from "../../http/upload.ts";
@@ -18,13 +20,13 @@ type Timeouts = { timeout(request: Request, seconds: number): void } | null;
 
 const wantedFields = new Set(Object.keys(transcriptionFields).map(wireName));
 
-export const transcriptions = (deps: Deps) =>
+export const transcriptions = (deps: Deps, limits: Limits) =>
   new Elysia({ name: "transcriptions", prefix: "/v1/audio" })
-    .post("/transcriptions", ({ request, server }) => answer(deps, "transcribe", request, server), {
+    .post("/transcriptions", ({ request, server }) => answer(deps, limits, "transcribe", request, server), {
       parse: "none",
       detail: transcriptionDocs,
     })
-    .post("/translations", ({ request, server }) => answer(deps, "translate", request, server), {
+    .post("/translations", ({ request, server }) => answer(deps, limits, "translate", request, server), {
       parse: "none",
       detail: translationDocs,
     });
@@ -34,6 +36,7 @@ const idleSeconds = 120;
 
 async function answer(
   deps: Deps,
+  limits: Limits,
   task: Options["task"],
   request: Request,
   server: Timeouts,
@@ -44,7 +47,7 @@ async function answer(
   const abandoned = new AbortController();
   const signal = AbortSignal.any([request.signal, abandoned.signal]);
   try {
-    const { events, view, options, stream } = await start(deps, task, request, signal);
+    const { events, view, options, stream } = await start(deps, limits, task, request, signal);
     if (stream) {
       return eventStream({
         events: payloads(events, streamView(view, options), () => {
@@ -64,14 +67,20 @@ async function answer(
 }
 
 /** Resolves when the run has begun. The file is gone by then: the engine has decoded it. */
-async function start(deps: Deps, task: Options["task"], request: Request, signal: AbortSignal) {
+async function start(
+  deps: Deps,
+  limits: Limits,
+  task: Options["task"],
+  request: Request,
+  signal: AbortSignal,
+) {
   const { config, engine } = deps;
-  const limits = {
+  const uploadLimits = {
     directory: config.uploadDir,
     maxFileBytes: config.maxFileSize,
     stallTimeoutMs: config.uploadTimeoutMs,
   };
-  await using upload = await receiveUpload(request, limits, (field) => wantedFields.has(field));
+  await using upload = await receiveUpload(request, uploadLimits, (field) => wantedFields.has(field));
   const { options, view, stream } = readRequest(task, upload.fields, engine.model, deps.hasVad());
   const events = await transcribe(deps, {
     file: upload.file,
@@ -80,6 +89,7 @@ async function start(deps: Deps, task: Options["task"], request: Request, signal
     priority: "request",
     signal,
     requestId: requestId(request),
+    ...limits.audio(callerOf(request), request),
   });
   return { events, view, options, stream };
 }

@@ -1,6 +1,10 @@
 /** The shared store: any number of processes on one Redis. */
+import { withFallback } from "../limiter.ts";
+import { memoryLimiter } from "../sqlite/limiter.ts";
 import type { Store } from "../store.ts";
 import { RedisConnection, type RedisOptions } from "./connection.ts";
+import { RedisKeys } from "./keys.ts";
+import { RedisLimiter } from "./limiter.ts";
 
 /** Does not wait for Redis: see Store.isAvailable. */
 export function openRedisStore(options: RedisOptions): Store {
@@ -10,6 +14,8 @@ export function openRedisStore(options: RedisOptions): Store {
     get isAvailable() {
       return connection.isAvailable;
     },
+    limiter: withFallback(new RedisLimiter(connection), memoryLimiter()),
+    keys: new RedisKeys(connection),
     async close() {
       connection.close();
     },

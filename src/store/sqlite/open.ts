@@ -2,7 +2,10 @@
 import { Database } from "bun:sqlite";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { withFallback } from "../limiter.ts";
 import type { Store } from "../store.ts";
+import { SqliteKeys } from "./keys.ts";
+import { memoryLimiter, SqliteLimiter } from "./limiter.ts";
 
 /** For processes that write at the same time. */
 const busyMs = 5000;
@@ -19,6 +22,8 @@ export function openSqliteStore(dir: string): Store {
   return {
     kind: "sqlite",
     isAvailable: true,
+    limiter: withFallback(new SqliteLimiter(scratch), memoryLimiter()),
+    keys: new SqliteKeys(state),
     async close() {
       state.close();
       scratch.close();
