@@ -3,10 +3,13 @@
  * SQLite files and on Redis. The layers above see the interfaces only.
  */
 
+import type { Tasks } from "./tasks.ts";
+
 export interface Store {
   readonly kind: "sqlite" | "redis";
   /** false: operations reject with StoreUnavailable for now. It comes back by itself. */
   readonly isAvailable: boolean;
+  readonly tasks: Tasks;
   /** Ends connections and workers; jobs that run are given back to the queue. Idempotent. */
   close(): Promise<void>;
 }
