@@ -2,8 +2,9 @@
  * What outlives a request and may be shared by several processes: one interface for each kind of state, implemented on embedded
  * SQLite files and on Redis. The layers above see the interfaces only.
  */
-
+import { AppError } from "../core/errors.ts";
 import type { Tasks } from "./tasks.ts";
+
 
 export interface Store {
   readonly kind: "sqlite" | "redis";
@@ -15,10 +16,8 @@ export interface Store {
 }
 
 /** The database cannot be asked now. Every operation of a store may reject with it, within a bounded time. */
-export class StoreUnavailable extends Error {
-  override readonly name = "StoreUnavailable";
-
+export class StoreUnavailable extends AppError {
   constructor(cause: unknown) {
-    super("The store does not answer", { cause });
+    super("store_unavailable", "What this needs to store cannot be stored now", { retryAfterSeconds: 5, cause });
   }
 }
