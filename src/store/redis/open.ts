@@ -10,6 +10,9 @@ export function openRedisStore(options: RedisOptions): Store {
     get isAvailable() {
       return connection.isAvailable;
     },
+    get jobs(): never {
+      throw new Error("Jobs on Redis are not there yet");
+    },
     async close() {
       connection.close();
     },
