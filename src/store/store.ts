@@ -3,11 +3,12 @@
  * SQLite files and on Redis. The layers above see the interfaces only.
  */
 import { AppError } from "../core/errors.ts";
+import type { JobQueue } from "./jobs.ts";
 import type { Tasks } from "./tasks.ts";
-
 
 export interface Store {
   readonly kind: "sqlite" | "redis";
+  readonly jobs: JobQueue;
   /** false: operations reject with StoreUnavailable for now. It comes back by itself. */
   readonly isAvailable: boolean;
   readonly tasks: Tasks;
@@ -18,6 +19,9 @@ export interface Store {
 /** The database cannot be asked now. Every operation of a store may reject with it, within a bounded time. */
 export class StoreUnavailable extends AppError {
   constructor(cause: unknown) {
-    super("store_unavailable", "What this needs to store cannot be stored now", { retryAfterSeconds: 5, cause });
+    super("store_unavailable", "What this needs to store cannot be stored now", {
+      retryAfterSeconds: 5,
+      cause,
+    });
   }
 }

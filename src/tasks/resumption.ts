@@ -57,4 +57,5 @@ export class Resumption {
 }
 
 /** Probabilities may differ in their last digits from one machine to another. */
-const isSame = (a: Segment, b: Segment) => a.text === b.text && a.startMs === b.startMs && a.endMs === b.endMs;
+const isSame = (a: Segment, b: Segment) =>
+  a.text === b.text && a.startMs === b.startMs && a.endMs === b.endMs;

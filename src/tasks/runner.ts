@@ -83,7 +83,8 @@ export class TaskRunner {
         changed(task.id);
         return { againInMs: pauseMs(shown) };
       }
-      if (shown.code === "internal_error") log.error("task failed", { ...fields, error: shown.cause ?? shown });
+      if (shown.code === "internal_error")
+        log.error("task failed", { ...fields, error: shown.cause ?? shown });
       else log.info("task failed", { ...fields, code: shown.code });
       await writer.finish({ status: "failed", error: shown.toJSON() });
       return undefined;
@@ -154,4 +155,5 @@ export class TaskRunner {
 }
 
 /** Until it is tried again: a part of it is random, so that tasks that were given back together part. */
-const pauseMs = ({ retryAfterSeconds }: AppError) => (retryAfterSeconds ?? 1) * 1000 * (0.5 + Math.random() / 2);
+const pauseMs = ({ retryAfterSeconds }: AppError) =>
+  (retryAfterSeconds ?? 1) * 1000 * (0.5 + Math.random() / 2);

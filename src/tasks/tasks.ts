@@ -114,7 +114,10 @@ export class TaskService {
   async rendered(task: Task, format?: ResponseFormat): Promise<Rendered> {
     const { view, options } = requestOf(task);
     if (task.status !== "completed") {
-      throw new AppError("task_not_finished", `Expected a completed task but received one that is ${task.status}`);
+      throw new AppError(
+        "task_not_finished",
+        `Expected a completed task but received one that is ${task.status}`,
+      );
     }
     const responseFormat = format ?? view.responseFormat;
     if (responseFormat === "diarized_json" && !options.splitChannels) {

@@ -47,7 +47,10 @@ export class TaskWriter {
       pending && correction.index >= pending.index
         ? {
             index: pending.index,
-            segments: [...pending.segments.slice(0, correction.index - pending.index), ...correction.segments],
+            segments: [
+              ...pending.segments.slice(0, correction.index - pending.index),
+              ...correction.segments,
+            ],
           }
         : correction;
     this.count = correction.index + correction.segments.length;

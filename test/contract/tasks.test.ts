@@ -19,7 +19,7 @@ async function available(store: Store): Promise<Store> {
 
 tasksContract("tasks on SQLite", async () => {
   const dir = await mkdtemp(join(tmpdir(), "tasks-"));
-  const [store, other] = [openSqliteStore(dir), openSqliteStore(dir)];
+  const [store, other] = [openSqliteStore(dir, log), openSqliteStore(dir, log)];
   return {
     tasks: store.tasks,
     again: other.tasks,

@@ -12,6 +12,9 @@ export function openRedisStore(options: RedisOptions): Store {
       return connection.isAvailable;
     },
     tasks: new RedisTasks(connection),
+    get jobs(): never {
+      throw new Error("Jobs on Redis are not there yet");
+    },
     async close() {
       connection.close();
     },

@@ -2,6 +2,7 @@
 import type { Database, Statement } from "bun:sqlite";
 import type { TaskStatus } from "../../core/task.ts";
 import type { NewTask, Outcome, Progress, Task, TaskLimits, TaskPage, Tasks } from "../tasks.ts";
+import { ask } from "./ask.ts";
 
 const schema = `
 create table if not exists tasks (
@@ -82,46 +83,50 @@ export class SqliteTasks implements Tasks {
     database.run(schema);
   }
 
-  async create(task: NewTask, limits: TaskLimits): Promise<"created" | "too many" | "too large"> {
+  create(task: NewTask, limits: TaskLimits): Promise<"created" | "too many" | "too large"> {
     return this.write(() => {
       const { own, bytes } = this.get<{ own: number; bytes: number }>(
         `select count(*) filter (where caller = $caller) as own, ifnull(sum(bytes), 0) as bytes
-         from tasks where finished_at_ms is null`,
+           from tasks where finished_at_ms is null`,
         { caller: task.caller },
       ) ?? { own: 0, bytes: 0 };
       if (own >= limits.perCaller) return "too many";
       if (bytes + task.bytes > limits.maxBytes) return "too large";
       this.run(
         `insert into tasks (id, caller, created_at_ms, request, blob, bytes)
-         values ($id, $caller, $createdAtMs, $request, $blob, $bytes)`,
+           values ($id, $caller, $createdAtMs, $request, $blob, $bytes)`,
         { ...task },
       );
       return "created";
     });
   }
 
-  async find(id: string): Promise<Task | null> {
-    return this.task("select * from tasks where id = $id", { id });
+  find(id: string): Promise<Task | null> {
+    return ask(() => this.task("select * from tasks where id = $id", { id }));
   }
 
-  async list(caller: string, { status, after, limit }: TaskPage): Promise<readonly Task[]> {
-    return this.all(
-      `select * from tasks where caller = $caller and ($after is null or id < $after) and ($status is null or status = $status)
-       order by id desc limit $limit`,
-      { caller, after: after ?? null, status: status ?? null, limit },
+  list(caller: string, { status, after, limit }: TaskPage): Promise<readonly Task[]> {
+    return ask(() =>
+      this.all(
+        `select * from tasks where caller = $caller and ($after is null or id < $after) and ($status is null or status = $status)
+         order by id desc limit $limit`,
+        { caller, after: after ?? null, status: status ?? null, limit },
+      ),
     );
   }
 
-  async begin(id: string, atMs: number): Promise<Task | null> {
-    return this.task(
-      `update tasks set status = 'running', attempt = attempt + 1, losses = losses + (status = 'running'),
-         started_at_ms = ifnull(started_at_ms, $atMs)
-       where id = $id and finished_at_ms is null returning *`,
-      { id, atMs },
+  begin(id: string, atMs: number): Promise<Task | null> {
+    return ask(() =>
+      this.task(
+        `update tasks set status = 'running', attempt = attempt + 1, losses = losses + (status = 'running'),
+           started_at_ms = ifnull(started_at_ms, $atMs)
+         where id = $id and finished_at_ms is null returning *`,
+        { id, atMs },
+      ),
     );
   }
 
-  async append(
+  append(
     id: string,
     attempt: number,
     index: number,
@@ -132,8 +137,8 @@ export class SqliteTasks implements Tasks {
       const count = index + segments.length;
       const isCurrent = this.run(
         `update tasks set segments = $count, duration_ms = $durationMs, channels = $channels, done_ms = $doneMs,
-           total_ms = $totalMs
-         where id = $id and attempt = $attempt and status = 'running'`,
+             total_ms = $totalMs
+           where id = $id and attempt = $attempt and status = 'running'`,
         { id, attempt, count, ...progress },
       );
       if (!isCurrent) return false;
@@ -148,25 +153,29 @@ export class SqliteTasks implements Tasks {
     });
   }
 
-  async finish(id: string, attempt: number, outcome: Outcome, atMs: number): Promise<boolean> {
-    const { status } = outcome;
-    const language = outcome.status === "completed" ? outcome.language : null;
-    const error = outcome.status === "failed" ? JSON.stringify(outcome.error) : null;
-    return this.run(
-      `update tasks set status = $status, language = $language, error = $error, finished_at_ms = $atMs
-       where id = $id and attempt = $attempt and status = 'running'`,
-      { id, attempt, status, language, error, atMs },
+  finish(id: string, attempt: number, outcome: Outcome, atMs: number): Promise<boolean> {
+    return ask(() => {
+      const { status } = outcome;
+      const language = outcome.status === "completed" ? outcome.language : null;
+      const error = outcome.status === "failed" ? JSON.stringify(outcome.error) : null;
+      return this.run(
+        `update tasks set status = $status, language = $language, error = $error, finished_at_ms = $atMs
+         where id = $id and attempt = $attempt and status = 'running'`,
+        { id, attempt, status, language, error, atMs },
+      );
+    });
+  }
+
+  giveBack(id: string, attempt: number): Promise<boolean> {
+    return ask(() =>
+      this.run(
+        "update tasks set status = 'queued' where id = $id and attempt = $attempt and status = 'running'",
+        { id, attempt },
+      ),
     );
   }
 
-  async giveBack(id: string, attempt: number): Promise<boolean> {
-    return this.run(
-      "update tasks set status = 'queued' where id = $id and attempt = $attempt and status = 'running'",
-      { id, attempt },
-    );
-  }
-
-  async cancel(id: string, atMs: number): Promise<Task | null> {
+  cancel(id: string, atMs: number): Promise<Task | null> {
     return this.write(() => {
       this.run(
         "update tasks set status = 'cancelled', finished_at_ms = $atMs where id = $id and finished_at_ms is null",
@@ -176,40 +185,43 @@ export class SqliteTasks implements Tasks {
     });
   }
 
-  async remove(id: string): Promise<void> {
-    this.write(() => {
+  remove(id: string): Promise<void> {
+    return this.write(() => {
       this.run("delete from tasks where id = $id", { id });
       this.run("delete from task_segments where task = $id", { id });
     });
   }
 
-  async segments(id: string, index: number, limit: number): Promise<readonly string[]> {
-    return this.query<{ segment: string }>(
-      "select segment from task_segments where task = $id and number >= $index order by number limit $limit",
-    )
-      .all({ id, index, limit })
-      .map(({ segment }) => segment);
-  }
-
-  async endedBefore(atMs: number, limit: number): Promise<readonly Task[]> {
-    return this.all(
-      "select * from tasks where finished_at_ms is not null and finished_at_ms < $atMs order by finished_at_ms limit $limit",
-      { atMs, limit },
+  segments(id: string, index: number, limit: number): Promise<readonly string[]> {
+    return ask(() =>
+      this.query<{ segment: string }>(
+        "select segment from task_segments where task = $id and number >= $index order by number limit $limit",
+      )
+        .all({ id, index, limit })
+        .map(({ segment }) => segment),
     );
   }
 
-  async unfinished(limit: number, after = ""): Promise<readonly Task[]> {
-    return this.all(
-      "select * from tasks where finished_at_ms is null and id > $after order by id limit $limit",
-      {
+  endedBefore(atMs: number, limit: number): Promise<readonly Task[]> {
+    return ask(() =>
+      this.all(
+        "select * from tasks where finished_at_ms is not null and finished_at_ms < $atMs order by finished_at_ms limit $limit",
+        { atMs, limit },
+      ),
+    );
+  }
+
+  unfinished(limit: number, after = ""): Promise<readonly Task[]> {
+    return ask(() =>
+      this.all("select * from tasks where finished_at_ms is null and id > $after order by id limit $limit", {
         after,
         limit,
-      },
+      }),
     );
   }
 
-  private write<T>(act: () => T): T {
-    return this.database.transaction(act).immediate();
+  private write<T>(act: () => T): Promise<T> {
+    return ask(() => this.database.transaction(act).immediate());
   }
 
   private query<R>(sql: string): Statement<R, [Record<string, Value>]> {
