@@ -1,15 +1,19 @@
 /** From settings to a running engine: the one place where values of the lower layers are made and put together. */
+import { join } from "node:path";
 import { version } from "../package.json";
 import { type Config, defaultSlots, threadsOn } from "./config.ts";
+import type { Engine } from "./engine/engine.ts";
 import { openWhisperEngine } from "./engine/whisper.ts";
 import type { Deps } from "./http/deps.ts";
 import type { Logger } from "./log.ts";
 import { ensureModel, ensureVad, ModelError } from "./models/ensure.ts";
 import { progressBar } from "./models/progress.ts";
 import { native } from "./native.ts";
+import { diskBlobs } from "./store/disk-blobs.ts";
 import { openRedisStore } from "./store/redis/open.ts";
 import { openSqliteStore } from "./store/sqlite/open.ts";
 import type { Store } from "./store/store.ts";
+import { TaskService } from "./tasks/tasks.ts";
 
 /** Weights, then the engine on them. Throws ModelError, or the addon's error for weights that cannot be used. */
 export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "stopping">> {
@@ -59,7 +63,21 @@ export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "sto
     ...{ model: id, precision, languages: languages.length, slots: engine.model.slots, threads },
     device: info.devices.find((device) => device.type === (gpu >= 0 ? "gpu" : "cpu"))?.description,
   });
-  return { config, log, engine, store: openStore(config, log), hasVad: () => vad.path !== null, version };
+  const store = openStore(config, log);
+  const tasks = openTasks(config, log, engine, store);
+  return { config, log, engine, store, tasks, hasVad: () => vad.path !== null, version };
+}
+
+/** It does no jobs until it is told to start. */
+export function openTasks(config: Config, log: Logger, engine: Engine, store: Store): TaskService {
+  return new TaskService({
+    deps: { engine },
+    log,
+    store: { tasks: store.tasks, jobs: store.jobs, blobs: diskBlobs(join(config.dataDir, "blobs")) },
+    watchers: { async check() {}, async register() {}, async ended() {} },
+    limits: { perCaller: config.maxTasksPerCaller, maxBytes: config.maxTaskBytes },
+    ttlMs: config.taskTtlMs,
+  });
 }
 
 /** Redis where it is set, else files. Throws when these cannot be written. */
