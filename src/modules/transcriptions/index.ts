@@ -84,7 +84,8 @@ async function start(deps: Deps, task: Options["task"], request: Request, signal
   if (isTask) {
     const { path, bytes, sha256 } = upload.file;
     const caller = callerOf(request).id;
-    return deps.tasks.submit({
+    // The upload is removed when this returns.
+    return await deps.tasks.submit({
       ...{ path, bytes, sha256, caller, options, view, watcher },
       requestId: requestId(request),
     });
