@@ -7,7 +7,6 @@ import type { Logger } from "./log.ts";
 import { ensureModel, ensureVad, ModelError } from "./models/ensure.ts";
 import { progressBar } from "./models/progress.ts";
 import { native } from "./native.ts";
-import { openRedisStore } from "./store/redis/open.ts";
 import { openSqliteStore } from "./store/sqlite/open.ts";
 import type { Store } from "./store/store.ts";
 
@@ -59,11 +58,20 @@ export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "sto
     ...{ model: id, precision, languages: languages.length, slots: engine.model.slots, threads },
     device: info.devices.find((device) => device.type === (gpu >= 0 ? "gpu" : "cpu"))?.description,
   });
-  return { config, log, engine, store: openStore(config, log), hasVad: () => vad.path !== null, version };
+  return {
+    config,
+    log,
+    engine,
+    store: await openStore(config, log),
+    hasVad: () => vad.path !== null,
+    version,
+  };
 }
 
 /** Redis where it is set, else files. Throws when these cannot be written. */
-export function openStore(config: Config, log: Logger): Store {
+export async function openStore(config: Config, log: Logger): Promise<Store> {
   if (config.redisUrl === "") return openSqliteStore(config.dataDir, log);
+  // Its libraries take 50 ms to load.
+  const { openRedisStore } = await import("./store/redis/open.ts");
   return openRedisStore({ url: config.redisUrl, prefix: config.redisPrefix, log });
 }
