@@ -10,7 +10,6 @@ import { ensureModel, ensureVad, ModelError } from "./models/ensure.ts";
 import { progressBar } from "./models/progress.ts";
 import { native } from "./native.ts";
 import { diskBlobs } from "./store/disk-blobs.ts";
-import { openRedisStore } from "./store/redis/open.ts";
 import { openSqliteStore } from "./store/sqlite/open.ts";
 import type { Store } from "./store/store.ts";
 import { TaskService } from "./tasks/tasks.ts";
@@ -63,7 +62,7 @@ export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "sto
     ...{ model: id, precision, languages: languages.length, slots: engine.model.slots, threads },
     device: info.devices.find((device) => device.type === (gpu >= 0 ? "gpu" : "cpu"))?.description,
   });
-  const store = openStore(config, log);
+  const store = await openStore(config, log);
   const tasks = openTasks(config, log, engine, store);
   return { config, log, engine, store, tasks, hasVad: () => vad.path !== null, version };
 }
@@ -81,7 +80,9 @@ export function openTasks(config: Config, log: Logger, engine: Engine, store: St
 }
 
 /** Redis where it is set, else files. Throws when these cannot be written. */
-export function openStore(config: Config, log: Logger): Store {
+export async function openStore(config: Config, log: Logger): Promise<Store> {
   if (config.redisUrl === "") return openSqliteStore(config.dataDir, log);
+  // Its libraries take 50 ms to load.
+  const { openRedisStore } = await import("./store/redis/open.ts");
   return openRedisStore({ url: config.redisUrl, prefix: config.redisPrefix, log });
 }
