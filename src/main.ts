@@ -6,6 +6,7 @@ import { ConfigError, helpText } from "./config.ts";
 /** Summary and file of each command, in the order of the help. A file is loaded when its command is meant. */
 const commands: Readonly<Record<string, readonly [string, () => Promise<{ readonly define: Define }>]>> = {
   serve: ["Serve the HTTP API (also without any command).", () => import("./cli/serve.ts")],
+  worker: ["Transcribe tasks that servers have taken; no HTTP.", () => import("./cli/worker.ts")],
 };
 
 const footer = `
