@@ -13,13 +13,19 @@ import { stopOnSignal } from "./signals.ts";
 const sample = "test/fixtures/en-sentence.wav";
 
 export const define: Define = (command) => {
-  command.option("--no-worker", "Leave tasks to other processes (also WORKER=false).").action(({ worker }) =>
-    serve(worker).catch((error: Error & { code?: string }) => {
-      if (error.code !== "EADDRINUSE") throw error;
-      throw new Failure(`The port is in use. Set PORT to another one.\n${error.message}`, exitCodes.misuse);
-    }),
-  );
+  command
+    .option("--no-worker", "Leave tasks to other processes (also WORKER=false).")
+    .action((given: Given) =>
+      serve(given.worker).catch((error: Error & { code?: string }) => {
+        if (error.code !== "EADDRINUSE") throw error;
+        throw new Failure(`The port is in use. Set PORT to another one.\n${error.message}`, exitCodes.misuse);
+      }),
+    );
 };
+
+interface Given {
+  readonly worker: boolean;
+}
 
 /** Resolves when the server has stopped. Throws what a person can mend: settings, model, port. */
 async function serve(worker: boolean): Promise<void> {

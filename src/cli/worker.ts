@@ -6,13 +6,15 @@ import { type Define, exitCodes, Failure } from "./command.ts";
 import { stopOnSignal } from "./signals.ts";
 
 export const define: Define = (command) => {
-  command
-    .option("--concurrency <n>", "Tasks at the same time (default: MAX_RUNNING_TASKS).")
-    .action(({ concurrency }) => work(concurrency));
+  command.option("--concurrency <n>", "Tasks at the same time (default: MAX_RUNNING_TASKS).").action(work);
 };
 
+interface Given {
+  readonly concurrency?: string;
+}
+
 /** Resolves when the worker has stopped. Throws what a person can mend: settings, model. */
-async function work(given: string | undefined): Promise<void> {
+async function work({ concurrency: given }: Given): Promise<void> {
   if (given !== undefined && !/^[1-9]\d{0,3}$/.test(given)) {
     throw new Failure(
       `Expected a number from 1 to 9999 for --concurrency but received ${JSON.stringify(given)}`,
