@@ -14,6 +14,7 @@ export interface SweepOptions {
   readonly log: Logger;
 }
 
+/** At most; results that are kept for less time are looked for more often. */
 const betweenMs = 60_000;
 /** A recording is stored just before its task is. */
 const youngMs = 600_000;
@@ -29,7 +30,7 @@ export function sweepRegularly(options: SweepOptions): AsyncDisposable {
       const { promise, resolve } = Promise.withResolvers<void>();
       wake = resolve;
       // Processes that were started together do not stay together.
-      const timer = setTimeout(resolve, betweenMs * (0.75 + Math.random() / 2));
+      const timer = setTimeout(resolve, Math.min(betweenMs, options.ttlMs) * (0.75 + Math.random() / 2));
       if (!ended) await promise;
       clearTimeout(timer);
     }
