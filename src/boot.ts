@@ -7,6 +7,7 @@ import type { Logger } from "./log.ts";
 import { ensureModel, ensureVad, ModelError } from "./models/ensure.ts";
 import { progressBar } from "./models/progress.ts";
 import { native } from "./native.ts";
+import { openBlobs } from "./store/blobs/open.ts";
 import { openSqliteStore } from "./store/sqlite/open.ts";
 import type { Store } from "./store/store.ts";
 
@@ -70,8 +71,9 @@ export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "sto
 
 /** Redis where it is set, else files. Throws when these cannot be written. */
 export async function openStore(config: Config, log: Logger): Promise<Store> {
-  if (config.redisUrl === "") return openSqliteStore(config.dataDir, log);
+  const options = { log, blobs: openBlobs(config) };
+  if (config.redisUrl === "") return openSqliteStore(config.dataDir, options);
   // Its libraries take 50 ms to load.
   const { openRedisStore } = await import("./store/redis/open.ts");
-  return openRedisStore({ url: config.redisUrl, prefix: config.redisPrefix, log });
+  return openRedisStore({ url: config.redisUrl, prefix: config.redisPrefix, ...options });
 }

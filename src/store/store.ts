@@ -2,10 +2,19 @@
  * What outlives a request and may be shared by several processes: one interface for each kind of state, implemented on embedded
  * SQLite files and on Redis. The layers above see the interfaces only.
  */
+import type { Logger } from "../log.ts";
+import type { Blobs } from "./blobs.ts";
 import type { JobQueue } from "./jobs.ts";
+
+export interface StoreOptions {
+  readonly log: Logger;
+  /** Kept elsewhere, whatever the database is. */
+  readonly blobs: Blobs;
+}
 
 export interface Store {
   readonly kind: "sqlite" | "redis";
+  readonly blobs: Blobs;
   readonly jobs: JobQueue;
   /** false: operations reject with StoreUnavailable for now. It comes back by itself. */
   readonly isAvailable: boolean;

@@ -1,10 +1,11 @@
 /** A server over a fake engine, with an upload directory of its own that must be empty when a test ends. */
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Config, loadConfig } from "../../src/config.ts";
 import type { LogFields, Logger } from "../../src/log.ts";
 import { createServer } from "../../src/server.ts";
+import { DiskBlobs } from "../../src/store/blobs/disk.ts";
 import { openSqliteStore } from "../../src/store/sqlite/open.ts";
 import type { Store } from "../../src/store/store.ts";
 import { FakeEngine } from "./engine.ts";
@@ -43,8 +44,10 @@ interface Settings {
 /** Disposal fails when a temporary file is left. */
 export async function testServer(settings: Settings = {}): Promise<TestServer> {
   const { engine = new FakeEngine(), hasVad = false } = settings;
-  const uploadDir = await mkdtemp(join(tmpdir(), "http-test-"));
-  const config: Config = { ...loadConfig({}).config, uploadDir, ...settings.config };
+  const dataDir = await mkdtemp(join(tmpdir(), "http-test-"));
+  const uploadDir = join(dataDir, "uploads");
+  await mkdir(uploadDir);
+  const config: Config = { ...loadConfig({}).config, dataDir, uploadDir, ...settings.config };
   const log: LogLine[] = [];
   const listeners = new Set<(line: LogLine) => void>();
   const at =
@@ -55,7 +58,8 @@ export async function testServer(settings: Settings = {}): Promise<TestServer> {
       for (const listener of listeners) listener(line);
     };
   const logger: Logger = { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
-  const store = settings.store ?? openSqliteStore(":memory:", logger);
+  const blobs = new DiskBlobs(join(dataDir, "blobs"));
+  const store = settings.store ?? openSqliteStore(":memory:", { log: logger, blobs });
   const stopping = new AbortController();
   const { signal } = stopping;
   const deps = {
@@ -89,7 +93,7 @@ export async function testServer(settings: Settings = {}): Promise<TestServer> {
       await app.server?.stop(true);
       await store.close();
       const left = await leftovers();
-      await rm(uploadDir, { recursive: true });
+      await rm(dataDir, { recursive: true });
       if (left.length > 0) throw new Error(`Expected an empty upload directory but found ${left.join(", ")}`);
     },
   };

@@ -1,10 +1,10 @@
 /** The shared store: any number of processes on one Redis. */
-import type { Store } from "../store.ts";
+import type { Store, StoreOptions } from "../store.ts";
 import { RedisConnection, type RedisOptions } from "./connection.ts";
 import { RedisJobQueue } from "./jobs.ts";
 
 /** Does not wait for Redis: see Store.isAvailable. */
-export function openRedisStore(options: RedisOptions): Store {
+export function openRedisStore(options: RedisOptions & StoreOptions): Store {
   const connection = new RedisConnection(options);
   const jobs = new RedisJobQueue(connection);
   return {
@@ -12,6 +12,7 @@ export function openRedisStore(options: RedisOptions): Store {
     get isAvailable() {
       return connection.isAvailable && jobs.isAvailable;
     },
+    blobs: options.blobs,
     jobs,
     async close() {
       await jobs.close();
