@@ -74,10 +74,21 @@ const baseUrl: Kind<string> = {
     /^https?:\/\//i.test(value) && URL.canParse(value) ? value.replace(/\/+$/, "") : undefined,
 };
 
+const optionalBaseUrl: Kind<string> = {
+  ...baseUrl,
+  parse: (value) => (value === "" ? "" : baseUrl.parse(value)),
+};
+
 const redisUrl: Kind<string> = {
   expected: "a redis or rediss URL",
   parse: (value) =>
     value === "" || (/^rediss?:\/\//i.test(value) && URL.canParse(value)) ? value : undefined,
+};
+
+const bucketUrl: Kind<string> = {
+  expected: "a bucket, with a path where wanted: s3://bucket/path",
+  parse: (value) =>
+    /^(s3:\/\/[a-z0-9][a-z0-9.-]+[a-z0-9](\/(?!\.+(\/|$))[\w.-]+)*\/?)?$/.test(value) ? value : undefined,
 };
 
 const list = (
@@ -192,6 +203,17 @@ const settings = {
     "Redis that several servers share: redis://user:password@host:6379/0; none = files in DATA_DIR.",
   ),
   redisPrefix: setting("REDIS_PREFIX", text, "whisper", "Before every key in Redis."),
+  blobUrl: setting(
+    "BLOB_URL",
+    bucketUrl,
+    "",
+    "Bucket in which recordings of tasks wait: s3://bucket/path; none = files in DATA_DIR.",
+  ),
+  s3Endpoint: setting("S3_ENDPOINT", optionalBaseUrl, "", "Where the bucket is; none = Amazon's S3."),
+  s3Region: setting("S3_REGION", text, "us-east-1", "Its region."),
+  awsAccessKeyId: setting("AWS_ACCESS_KEY_ID", text, "", "Id of the key for the bucket.", true),
+  awsSecretAccessKey: setting("AWS_SECRET_ACCESS_KEY", text, "", "The key itself.", true),
+  awsSessionToken: setting("AWS_SESSION_TOKEN", text, "", "Its token, where it is a temporary one.", true),
   sessionLifetimeMs: setting("SESSION_LIFETIME", duration(1000), "60m", "Longest realtime session."),
   gpu: setting("GPU", gpu, "auto", "auto, off, or the index of a GPU."),
   shutdownTimeoutMs: setting("SHUTDOWN_TIMEOUT", duration(0), "30s", "Time that running work has to end."),

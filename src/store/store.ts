@@ -3,11 +3,20 @@
  * SQLite files and on Redis. The layers above see the interfaces only.
  */
 import { AppError } from "../core/errors.ts";
+import type { Logger } from "../log.ts";
+import type { Blobs } from "./blobs.ts";
 import type { JobQueue } from "./jobs.ts";
 import type { Tasks } from "./tasks.ts";
 
+export interface StoreOptions {
+  readonly log: Logger;
+  /** Kept elsewhere, whatever the database is. */
+  readonly blobs: Blobs;
+}
+
 export interface Store {
   readonly kind: "sqlite" | "redis";
+  readonly blobs: Blobs;
   readonly jobs: JobQueue;
   /** false: operations reject with StoreUnavailable for now. It comes back by itself. */
   readonly isAvailable: boolean;

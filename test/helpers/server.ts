@@ -1,11 +1,11 @@
 /** A server over a fake engine, with an upload directory of its own that must be empty when a test ends. */
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Config, loadConfig } from "../../src/config.ts";
 import type { LogFields, Logger } from "../../src/log.ts";
 import { createServer } from "../../src/server.ts";
-import { diskBlobs } from "../../src/store/disk-blobs.ts";
+import { DiskBlobs } from "../../src/store/blobs/disk.ts";
 import { openSqliteStore } from "../../src/store/sqlite/open.ts";
 import type { Store } from "../../src/store/store.ts";
 import { TaskService } from "../../src/tasks/tasks.ts";
@@ -53,8 +53,10 @@ const nobody: TaskWatchers = { async check() {}, async register() {}, async ende
 /** Disposal fails when a temporary file is left. */
 export async function testServer(settings: Settings = {}): Promise<TestServer> {
   const { engine = new FakeEngine(), hasVad = false } = settings;
-  const uploadDir = await mkdtemp(join(tmpdir(), "http-test-"));
-  const config: Config = { ...loadConfig({}).config, uploadDir, ...settings.config };
+  const dataDir = await mkdtemp(join(tmpdir(), "http-test-"));
+  const uploadDir = join(dataDir, "uploads");
+  await mkdir(uploadDir);
+  const config: Config = { ...loadConfig({}).config, dataDir, uploadDir, ...settings.config };
   const log: LogLine[] = [];
   const listeners = new Set<(line: LogLine) => void>();
   const at =
@@ -65,11 +67,11 @@ export async function testServer(settings: Settings = {}): Promise<TestServer> {
       for (const listener of listeners) listener(line);
     };
   const logger: Logger = { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
-  const store = settings.store ?? openSqliteStore(":memory:", logger);
-  const blobDir = await mkdtemp(join(tmpdir(), "http-test-blobs-"));
+  const blobDir = join(dataDir, "blobs");
+  const blobs = new DiskBlobs(blobDir);
+  const store = settings.store ?? openSqliteStore(":memory:", { log: logger, blobs });
   const tasks = new TaskService({
-    ...{ deps: { engine }, log: logger, ttlMs: config.taskTtlMs },
-    store: { tasks: store.tasks, jobs: store.jobs, blobs: diskBlobs(blobDir) },
+    ...{ deps: { engine }, log: logger, store, ttlMs: config.taskTtlMs },
     watchers: settings.watchers ?? nobody,
     limits: { perCaller: config.maxTasksPerCaller, maxBytes: config.maxTaskBytes },
   });
@@ -102,15 +104,14 @@ export async function testServer(settings: Settings = {}): Promise<TestServer> {
       if (past) return past;
       return new Promise((resolve) => listeners.add((line) => fits(line) && resolve(line)));
     },
-    blobs: () => readdir(blobDir),
+    blobs: () => readdir(blobDir).catch(() => []),
     leftovers,
     async [Symbol.asyncDispose]() {
       await app.server?.stop(true);
       await tasks.close(0);
       await store.close();
-      await rm(blobDir, { recursive: true });
       const left = await leftovers();
-      await rm(uploadDir, { recursive: true });
+      await rm(dataDir, { recursive: true });
       if (left.length > 0) throw new Error(`Expected an empty upload directory but found ${left.join(", ")}`);
     },
   };

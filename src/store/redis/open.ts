@@ -1,11 +1,11 @@
 /** The shared store: any number of processes on one Redis. */
-import type { Store } from "../store.ts";
+import type { Store, StoreOptions } from "../store.ts";
 import { RedisConnection, type RedisOptions } from "./connection.ts";
 import { RedisJobQueue } from "./jobs.ts";
 import { RedisTasks } from "./tasks.ts";
 
 /** Does not wait for Redis: see Store.isAvailable. */
-export function openRedisStore(options: RedisOptions): Store {
+export function openRedisStore(options: RedisOptions & StoreOptions): Store {
   const connection = new RedisConnection(options);
   const jobs = new RedisJobQueue(connection);
   return {
@@ -13,6 +13,7 @@ export function openRedisStore(options: RedisOptions): Store {
     get isAvailable() {
       return connection.isAvailable && jobs.isAvailable;
     },
+    blobs: options.blobs,
     jobs,
     tasks: new RedisTasks(connection),
     async close() {

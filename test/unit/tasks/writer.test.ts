@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { readSegment } from "../../../src/core/segment-json.ts";
+import { DiskBlobs } from "../../../src/store/blobs/disk.ts";
 import { openSqliteStore } from "../../../src/store/sqlite/open.ts";
 import { StoreUnavailable } from "../../../src/store/store.ts";
 import type { Tasks } from "../../../src/store/tasks.ts";
@@ -11,7 +12,8 @@ const at = (index: number, text = `s${index}`) => ({ index, segments: [testSegme
 
 /** A writer on a store in memory; `around` changes what the writer sees of it. */
 async function open(around: (tasks: Tasks) => Partial<Tasks> = () => ({})) {
-  const store = openSqliteStore(":memory:", recordingLog().log);
+  const blobs = new DiskBlobs("nowhere");
+  const store = openSqliteStore(":memory:", { log: recordingLog().log, blobs });
   const { tasks } = store;
   await tasks.create(
     { id: "t", caller: "me", createdAtMs: 0, request: "{}", blob: "t", bytes: 1 },
