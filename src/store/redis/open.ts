@@ -1,6 +1,7 @@
 /** The shared store: any number of processes on one Redis. */
 import type { Store } from "../store.ts";
 import { RedisConnection, type RedisOptions } from "./connection.ts";
+import { RedisWebhooks } from "./webhooks.ts";
 
 /** Does not wait for Redis: see Store.isAvailable. */
 export function openRedisStore(options: RedisOptions): Store {
@@ -10,6 +11,7 @@ export function openRedisStore(options: RedisOptions): Store {
     get isAvailable() {
       return connection.isAvailable;
     },
+    webhooks: new RedisWebhooks(connection),
     async close() {
       connection.close();
     },

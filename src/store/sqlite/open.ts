@@ -3,6 +3,7 @@ import { Database } from "bun:sqlite";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Store } from "../store.ts";
+import { SqliteWebhooks } from "./webhooks.ts";
 
 /** For processes that write at the same time. */
 const busyMs = 5000;
@@ -19,6 +20,7 @@ export function openSqliteStore(dir: string): Store {
   return {
     kind: "sqlite",
     isAvailable: true,
+    webhooks: new SqliteWebhooks(state),
     async close() {
       state.close();
       scratch.close();
