@@ -64,6 +64,6 @@ export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "sto
 
 /** Redis where it is set, else files. Throws when these cannot be written. */
 export function openStore(config: Config, log: Logger): Store {
-  if (config.redisUrl === "") return openSqliteStore(config.dataDir);
+  if (config.redisUrl === "") return openSqliteStore(config.dataDir, log);
   return openRedisStore({ url: config.redisUrl, prefix: config.redisPrefix, log });
 }

@@ -2,10 +2,13 @@
  * What outlives a request and may be shared by several processes: one interface for each kind of state, implemented on embedded
  * SQLite files and on Redis. The layers above see the interfaces only.
  */
+
+import type { JobQueue } from "./jobs.ts";
 import type { Webhooks } from "./webhooks.ts";
 
 export interface Store {
   readonly kind: "sqlite" | "redis";
+  readonly jobs: JobQueue;
   /** false: operations reject with StoreUnavailable for now. It comes back by itself. */
   readonly isAvailable: boolean;
   readonly webhooks: Webhooks;

@@ -14,7 +14,7 @@ const log: Logger = { debug: drop, info: drop, warn: drop, error: drop };
 
 webhooksContract("webhooks in a file", async () => {
   const directory = await mkdtemp(join(tmpdir(), "webhooks-"));
-  const store = openSqliteStore(directory);
+  const store = openSqliteStore(directory, log);
   return {
     webhooks: store.webhooks,
     async [Symbol.asyncDispose]() {
@@ -55,10 +55,10 @@ test("webhooks in a file are there when it is opened again", async () => {
     ...{ id: "wh_1", caller: "c", task: "t", url: "https://a.example", secret: "s" },
     ...{ includeResult: false, createdAtMs: 1, disabledAtMs: null },
   };
-  const first = openSqliteStore(directory);
+  const first = openSqliteStore(directory, log);
   await first.webhooks.create(webhook);
   await first.close();
-  const second = openSqliteStore(directory);
+  const second = openSqliteStore(directory, log);
   expect(await second.webhooks.find("wh_1")).toEqual(webhook);
   await second.close();
   await expect(second.webhooks.find("wh_1")).rejects.toBeInstanceOf(StoreUnavailable);

@@ -42,7 +42,7 @@ interface Settings {
 
 /** Disposal fails when a temporary file is left. */
 export async function testServer(settings: Settings = {}): Promise<TestServer> {
-  const { engine = new FakeEngine(), hasVad = false, store = openSqliteStore(":memory:") } = settings;
+  const { engine = new FakeEngine(), hasVad = false } = settings;
   const uploadDir = await mkdtemp(join(tmpdir(), "http-test-"));
   const config: Config = { ...loadConfig({}).config, uploadDir, ...settings.config };
   const log: LogLine[] = [];
@@ -55,6 +55,7 @@ export async function testServer(settings: Settings = {}): Promise<TestServer> {
       for (const listener of listeners) listener(line);
     };
   const logger: Logger = { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+  const store = settings.store ?? openSqliteStore(":memory:", logger);
   const stopping = new AbortController();
   const { signal } = stopping;
   const deps = {

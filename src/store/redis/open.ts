@@ -12,6 +12,9 @@ export function openRedisStore(options: RedisOptions): Store {
       return connection.isAvailable;
     },
     webhooks: new RedisWebhooks(connection),
+    get jobs(): never {
+      throw new Error("Jobs on Redis are not there yet");
+    },
     async close() {
       connection.close();
     },

@@ -1,0 +1,67 @@
+/** Stores for tests of what several processes share: an address that this process and its children open. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { LogFields, Logger } from "../../src/log.ts";
+import { openRedisStore } from "../../src/store/redis/open.ts";
+import { openSqliteStore } from "../../src/store/sqlite/open.ts";
+import type { Store } from "../../src/store/store.ts";
+
+export interface TestStores extends AsyncDisposable {
+  /** For `openStoreAt`, in a child. */
+  readonly address: string;
+  /** As another process would open it. Disposal closes it. */
+  open(): Store;
+  /** What the stores opened here have logged. */
+  readonly log: readonly LogLine[];
+}
+
+export interface LogLine {
+  readonly level: keyof Logger;
+  readonly message: string;
+  readonly fields: LogFields;
+}
+
+/** Keeps what is logged. */
+export function recordingLog(): { log: Logger; lines: LogLine[] } {
+  const lines: LogLine[] = [];
+  const at =
+    (level: LogLine["level"]) =>
+    (message: string, fields: LogFields = {}) =>
+      void lines.push({ level, message, fields });
+  return { lines, log: { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") } };
+}
+
+/** In a new folder, which disposal removes. */
+export async function sqliteStores(): Promise<TestStores> {
+  const directory = await mkdtemp(join(tmpdir(), "test-store-"));
+  return testStores(`sqlite ${directory}`, () => rm(directory, { recursive: true }));
+}
+
+/** On a Redis that runs, with a prefix of its own. */
+export function redisStores(url: string): TestStores {
+  return testStores(`redis ${url} ${crypto.randomUUID()}`, async () => {});
+}
+
+export function openStoreAt(address: string, log: Logger): Store {
+  const [kind, where = "", prefix = ""] = address.split(" ");
+  return kind === "sqlite" ? openSqliteStore(where, log) : openRedisStore({ url: where, prefix, log });
+}
+
+function testStores(address: string, clear: () => Promise<void>): TestStores {
+  const { log, lines } = recordingLog();
+  const opened: Store[] = [];
+  return {
+    address,
+    log: lines,
+    open() {
+      const store = openStoreAt(address, log);
+      opened.push(store);
+      return store;
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all(opened.map((store) => store.close()));
+      await clear();
+    },
+  };
+}
