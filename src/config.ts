@@ -74,6 +74,11 @@ const baseUrl: Kind<string> = {
     /^https?:\/\//i.test(value) && URL.canParse(value) ? value.replace(/\/+$/, "") : undefined,
 };
 
+const optionalBaseUrl: Kind<string> = {
+  expected: baseUrl.expected,
+  parse: (value) => (value === "" ? value : baseUrl.parse(value)),
+};
+
 const redisUrl: Kind<string> = {
   expected: "a redis or rediss URL",
   parse: (value) =>
@@ -172,6 +177,18 @@ const settings = {
     "Redis that several servers share: redis://user:password@host:6379/0; none = files in DATA_DIR.",
   ),
   redisPrefix: setting("REDIS_PREFIX", text, "whisper", "Before every key in Redis."),
+  publicUrl: setting(
+    "PUBLIC_URL",
+    optionalBaseUrl,
+    "",
+    "Where clients reach this server, for links in webhooks; none = links without a host.",
+  ),
+  webhookAllowPrivate: setting(
+    "WEBHOOK_ALLOW_PRIVATE",
+    flag,
+    "false",
+    "For development: webhooks may go to private addresses.",
+  ),
   sessionLifetimeMs: setting("SESSION_LIFETIME", duration(1000), "60m", "Longest realtime session."),
   gpu: setting("GPU", gpu, "auto", "auto, off, or the index of a GPU."),
   shutdownTimeoutMs: setting("SHUTDOWN_TIMEOUT", duration(0), "30s", "Time that running work has to end."),

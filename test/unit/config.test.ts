@@ -98,6 +98,8 @@ describe("the settings", () => {
       maxSessionsPerCaller: 16,
       redisUrl: "",
       redisPrefix: "whisper",
+      publicUrl: "",
+      webhookAllowPrivate: false,
       sessionLifetimeMs: 3_600_000,
       gpu: "auto",
       shutdownTimeoutMs: 30_000,

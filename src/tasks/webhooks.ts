@@ -1,0 +1,188 @@
+/** Tells those who asked for it that a task has ended. What is to be told is stored before anything is sent, so no crash loses it. */
+import { AppError } from "../core/errors.ts";
+import type { Logger } from "../log.ts";
+import type { Outbound } from "../net/outbound.ts";
+import type { JobQueue, Worker } from "../store/jobs.ts";
+import type { Task, Tasks } from "../store/tasks.ts";
+import type { Delivery, Webhook, Webhooks } from "../store/webhooks.ts";
+import { deliver } from "./delivery.ts";
+import { type Retries, standardRetries } from "./retries.ts";
+import { isSecret, newSecret } from "./signature.ts";
+import { eventOf, firstDeliveryId } from "./webhook-event.ts";
+
+export interface TaskWebhooksOptions {
+  readonly webhooks: Webhooks;
+  readonly jobs: JobQueue;
+  readonly tasks: Pick<Tasks, "find">;
+  readonly outbound: Outbound;
+  readonly log: Logger;
+  /** Before the paths of links; empty: they are relative. */
+  readonly publicUrl: string;
+  /** The transcript of a completed task; null when it is gone. */
+  readonly textOf: (task: Task) => Promise<string | null>;
+  readonly retries?: Retries;
+}
+
+/** What a client gives. */
+export interface WantedWebhook {
+  readonly url: string;
+  /** null: one is made. */
+  readonly secret: string | null;
+  readonly includeResult: boolean;
+}
+
+/** How the client calls these, for errors. */
+export interface WebhookNames {
+  readonly url: string;
+  readonly secret: string;
+}
+
+const ownNames: WebhookNames = { url: "url", secret: "secret" };
+const maxSecretLength = 512;
+/** They wait for others most of their time. */
+const concurrency = 32;
+const sweepEveryMs = 30_000;
+/** A job has that long to begin before another look is taken at whether it is there. */
+const overdueMs = 60_000;
+const pageSize = 200;
+
+export class TaskWebhooks {
+  constructor(private readonly options: TaskWebhooksOptions) {}
+
+  /** Throws invalid_value that names the field: before anything is stored. */
+  async check(wanted: Pick<WantedWebhook, "url" | "secret">, names: WebhookNames = ownNames): Promise<void> {
+    const { secret } = wanted;
+    if (secret !== null && (secret.length > maxSecretLength || !isSecret(secret))) {
+      const expected = `text of 1 to ${maxSecretLength} characters, in base64 if it begins with whsec_,`;
+      throw new AppError(
+        "invalid_value",
+        `Expected ${expected} for ${names.secret} but received something else`,
+        {
+          param: names.secret,
+        },
+      );
+    }
+    await this.options.outbound.check(wanted.url, names.url);
+  }
+
+  /**
+   * Makes a webhook of a task of its caller; of one that has ended it is delivered at once. The task's record has to be stored before.
+   * To be called after check(). Throws task_not_found, or invalid_value when the task has too many.
+   */
+  async create(caller: string, taskId: string, wanted: WantedWebhook): Promise<Webhook> {
+    const { webhooks } = this.options;
+    await this.ownTask(caller, taskId);
+    const createdAtMs = Date.now();
+    const webhook: Webhook = {
+      ...{ id: newId("wh", createdAtMs), caller, task: taskId, createdAtMs, disabledAtMs: null },
+      ...{ url: wanted.url, secret: wanted.secret ?? newSecret(), includeResult: wanted.includeResult },
+    };
+    if (!(await webhooks.create(webhook))) {
+      throw new AppError("invalid_value", "The task has as many webhooks as it may have", {
+        param: "task_id",
+      });
+    }
+    // After it is stored: either we see the end here, or whoever ends the task sees the webhook.
+    const task = await this.options.tasks.find(taskId);
+    if (task) await this.tell(webhook, task);
+    return webhook;
+  }
+
+  /** The caller's webhook. Throws webhook_not_found. */
+  async find(caller: string, id: string): Promise<Webhook> {
+    const webhook = await this.options.webhooks.find(id);
+    if (webhook?.caller === caller) return webhook;
+    throw new AppError("webhook_not_found", "There is no webhook of that id");
+  }
+
+  /** The task has ended: its webhooks are told. Durable when it resolves; a repetition changes nothing. */
+  async ended(task: Task): Promise<void> {
+    for (const webhook of await this.options.webhooks.ofTask(task.id)) await this.tell(webhook, task);
+  }
+
+  /** The task is gone, and its webhooks with it. Idempotent. */
+  async removed(taskId: string): Promise<void> {
+    for (const { id } of await this.options.webhooks.ofTask(taskId)) await this.options.webhooks.remove(id);
+  }
+
+  /** Tells it again, under a new id, also when it was disabled. Throws task_not_found or task_not_finished. */
+  async redeliver(webhook: Webhook): Promise<Delivery> {
+    const { webhooks, jobs } = this.options;
+    const task = await this.ownTask(webhook.caller, webhook.task);
+    const event = eventOf(task);
+    if (!event)
+      throw new AppError("task_not_finished", "The task has not ended: there is nothing to deliver");
+    const atMs = Date.now();
+    const delivery = newDelivery(newId("msg", atMs), webhook.id, event, atMs);
+    await webhooks.setDisabled(webhook.id, null);
+    if (!(await webhooks.addDelivery(delivery)))
+      throw new AppError("webhook_not_found", "There is no webhook of that id");
+    await jobs.add("delivery", delivery.id);
+    return delivery;
+  }
+
+  /** Does deliveries, and looks after those that got lost, until it is closed. */
+  work(): Worker {
+    const { jobs, log, retries = standardRetries } = this.options;
+    const worker = jobs.work("delivery", concurrency, (job) => deliver({ ...this.options, retries }, job));
+    let isSweeping = false;
+    const sweep = async () => {
+      if (isSweeping) return;
+      isSweeping = true;
+      await this.sweep().catch((error) => log.warn("webhooks were not looked after", { error }));
+      isSweeping = false;
+    };
+    const timer = setInterval(sweep, sweepEveryMs);
+    void sweep();
+    return {
+      async close(graceMs) {
+        clearInterval(timer);
+        await worker.close(graceMs);
+      },
+    };
+  }
+
+  /** Gives every overdue delivery a job, and every webhook whose task has ended its delivery, whatever has crashed before. */
+  async sweep(): Promise<void> {
+    const { webhooks, jobs, tasks } = this.options;
+    for (const { id } of await webhooks.overdue(Date.now() - overdueMs, pageSize))
+      await jobs.add("delivery", id);
+    for (let after: string | undefined; ; ) {
+      const page = await webhooks.untold(pageSize, after);
+      for (const webhook of page) {
+        const task = await tasks.find(webhook.task);
+        if (task) await this.tell(webhook, task);
+        else await webhooks.remove(webhook.id);
+      }
+      after = page.at(-1)?.id;
+      if (page.length < pageSize) return;
+    }
+  }
+
+  /** Nothing, unless the task has ended. */
+  private async tell(webhook: Webhook, task: Task): Promise<void> {
+    const { webhooks, jobs } = this.options;
+    const event = eventOf(task);
+    if (!event) return;
+    const delivery = newDelivery(firstDeliveryId(webhook.id, event), webhook.id, event, Date.now());
+    // A delivery without a job, for a crash between the two, is overdue soon.
+    if (await webhooks.addDelivery(delivery)) await jobs.add("delivery", delivery.id);
+  }
+
+  /** Throws task_not_found. */
+  private async ownTask(caller: string, id: string): Promise<Task> {
+    const task = await this.options.tasks.find(id);
+    if (task?.caller === caller) return task;
+    throw new AppError("task_not_found", "There is no task of that id", { param: "task_id" });
+  }
+}
+
+function newDelivery(id: string, webhook: string, event: string, atMs: number): Delivery {
+  return { id, webhook, event, status: "pending", createdAtMs: atMs, nextAtMs: atMs, attempts: [] };
+}
+
+/** Sorts by time; the rest cannot be guessed. */
+function newId(prefix: string, nowMs: number): string {
+  const random = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString("hex");
+  return `${prefix}_${nowMs.toString(16).padStart(12, "0")}${random}`;
+}
