@@ -1,7 +1,7 @@
 /** The trail that a request leaves: its id, on every response and in every log line about it, and its one line in the log. */
 import { AppError } from "../core/errors.ts";
 import type { Logger } from "../log.ts";
-import { errorResponse, toAppError } from "./errors.ts";
+import { errorResponse } from "./errors.ts";
 
 const ids = new WeakMap<Request, string>();
 
@@ -86,7 +86,7 @@ export function report(error: unknown, request: Request, log: Logger): AppError 
   if (request.signal.aborted) {
     return new AppError("request_cancelled", "The client closed the connection", { cause: error });
   }
-  const shown = toAppError(error);
+  const shown = AppError.from(error);
   if (shown.code === "internal_error") {
     log.error("request failed", { requestId: requestId(request), error: shown.cause ?? shown });
   }

@@ -3,7 +3,9 @@
  * SQLite files and on Redis. The layers above see the interfaces only.
  */
 
+import { AppError } from "../core/errors.ts";
 import type { JobQueue } from "./jobs.ts";
+import type { Tasks } from "./tasks.ts";
 import type { Webhooks } from "./webhooks.ts";
 
 export interface Store {
@@ -12,15 +14,17 @@ export interface Store {
   /** false: operations reject with StoreUnavailable for now. It comes back by itself. */
   readonly isAvailable: boolean;
   readonly webhooks: Webhooks;
+  readonly tasks: Tasks;
   /** Ends connections and workers; jobs that run are given back to the queue. Idempotent. */
   close(): Promise<void>;
 }
 
 /** The database cannot be asked now. Every operation of a store may reject with it, within a bounded time. */
-export class StoreUnavailable extends Error {
-  override readonly name = "StoreUnavailable";
-
+export class StoreUnavailable extends AppError {
   constructor(cause: unknown) {
-    super("The store does not answer", { cause });
+    super("store_unavailable", "What this needs to store cannot be stored now", {
+      retryAfterSeconds: 5,
+      cause,
+    });
   }
 }

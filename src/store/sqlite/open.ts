@@ -6,6 +6,7 @@ import type { Logger } from "../../log.ts";
 import type { Store } from "../store.ts";
 import { SqliteJobQueue } from "./jobs.ts";
 import { Presence } from "./presence.ts";
+import { SqliteTasks } from "./tasks.ts";
 import { SqliteWebhooks } from "./webhooks.ts";
 
 /** For processes that write at the same time. */
@@ -27,6 +28,7 @@ export function openSqliteStore(dir: string, log: Logger): Store {
     kind: "sqlite",
     isAvailable: true,
     webhooks: new SqliteWebhooks(state),
+    tasks: new SqliteTasks(state),
     jobs,
     async close() {
       await jobs.close();
