@@ -7,9 +7,11 @@ import type { Logger } from "./log.ts";
 import { ensureModel, ensureVad, ModelError } from "./models/ensure.ts";
 import { progressBar } from "./models/progress.ts";
 import { native } from "./native.ts";
+import { openOutbound } from "./net/outbound.ts";
 import { openRedisStore } from "./store/redis/open.ts";
 import { openSqliteStore } from "./store/sqlite/open.ts";
 import type { Store } from "./store/store.ts";
+import { TaskWebhooks } from "./tasks/webhooks.ts";
 
 /** Weights, then the engine on them. Throws ModelError, or the addon's error for weights that cannot be used. */
 export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "stopping">> {
@@ -59,7 +61,19 @@ export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "sto
     ...{ model: id, precision, languages: languages.length, slots: engine.model.slots, threads },
     device: info.devices.find((device) => device.type === (gpu >= 0 ? "gpu" : "cpu"))?.description,
   });
-  return { config, log, engine, store: openStore(config, log), hasVad: () => vad.path !== null, version };
+  const store = openStore(config, log);
+  const webhooks = openWebhooks(config, log, store);
+  return { config, log, engine, store, webhooks, hasVad: () => vad.path !== null, version };
+}
+
+/** Nothing is delivered until it is told to work. */
+export function openWebhooks(config: Config, log: Logger, store: Store): TaskWebhooks {
+  const { webhooks, jobs, tasks } = store;
+  return new TaskWebhooks({
+    ...{ webhooks, jobs, tasks, log },
+    outbound: openOutbound({ allowPrivate: config.webhookAllowPrivate }),
+    publicUrl: config.publicUrl,
+  });
 }
 
 /** Redis where it is set, else files. Throws when these cannot be written. */

@@ -10,6 +10,7 @@ import { realtime } from "./modules/realtime/index.ts";
 import { socketLimits } from "./modules/realtime/socket.ts";
 import { system } from "./modules/system/index.ts";
 import { transcriptions } from "./modules/transcriptions/index.ts";
+import { webhooks } from "./modules/webhooks/index.ts";
 
 type Handler = (request: Request) => Response | Promise<Response>;
 
@@ -57,6 +58,7 @@ export function createServer(deps: Deps) {
       // Bound to routes, not to paths: nothing that a client writes can make the two disagree.
       .onBeforeHandle(({ request }) => guard(request.headers.get("authorization")))
       .use(transcriptions(deps))
+      .use(webhooks(deps))
       .use(models(deps))
       .use(live.secrets)
   );

@@ -20,6 +20,7 @@ export async function serve(): Promise<void> {
 
   const deps = await boot(config, log);
   if (config.apiKeys.length === 0) log.warn("No API_KEY is set: everyone who reaches this server can use it");
+  const deliveries = deps.webhooks.work();
   const stopping = new AbortController();
   const app = createServer({ ...deps, stopping: stopping.signal }).listen({
     hostname: config.host,
@@ -31,7 +32,10 @@ export async function serve(): Promise<void> {
     log.info("stopping", { graceMs: config.shutdownTimeoutMs });
     const drained = server.stop();
     stopping.abort();
-    await deps.engine.close(config.shutdownTimeoutMs);
+    await Promise.all([
+      deliveries.close(config.shutdownTimeoutMs),
+      deps.engine.close(config.shutdownTimeoutMs),
+    ]);
     // answers on their way out; connections that are kept alive without a request do not count
     await Promise.race([drained, Bun.sleep(1000)]);
     await server.stop(true);

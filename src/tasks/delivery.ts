@@ -6,15 +6,15 @@ import type { Task, Tasks } from "../store/tasks.ts";
 import type { Delivery, DeliveryAttempt, Webhook, Webhooks } from "../store/webhooks.ts";
 import { pauseAfter, type Retries, type Wish } from "./retries.ts";
 import { sign } from "./signature.ts";
+import { transcriptOf } from "./transcript.ts";
 import { type EventType, eventBody } from "./webhook-event.ts";
 
 export interface DeliveryOptions {
   readonly webhooks: Webhooks;
-  readonly tasks: Pick<Tasks, "find">;
+  readonly tasks: Tasks;
   readonly outbound: Outbound;
   readonly log: Logger;
   readonly publicUrl: string;
-  readonly textOf: (task: Task) => Promise<string | null>;
   readonly retries: Retries;
 }
 
@@ -57,13 +57,13 @@ const disabled = (): Attempt => ({
 
 /** Rejects only when the job was taken away. */
 async function send(
-  { outbound, publicUrl, textOf, retries }: DeliveryOptions,
+  { outbound, tasks, publicUrl, retries }: DeliveryOptions,
   { url, secret, includeResult }: Webhook,
   { id, event }: Delivery,
   task: Task,
   job: Job,
 ): Promise<Attempt> {
-  const text = includeResult && task.status === "completed" ? await textOf(task) : null;
+  const text = includeResult && task.status === "completed" ? (await transcriptOf(tasks, task)).text : null;
   const body = eventBody({ task, type: event as EventType, publicUrl, text });
   const atMs = Date.now();
   const atSeconds = Math.floor(atMs / 1000);

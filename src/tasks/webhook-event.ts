@@ -1,5 +1,6 @@
 /** What a receiver is told: that a task has ended, and where the rest is. */
 import type { Task } from "../store/tasks.ts";
+import { taskObject } from "./object.ts";
 
 /** Ends of tasks have an event each. */
 export const eventTypes = [
@@ -37,24 +38,18 @@ export interface EventBodyOptions {
 
 /** The same text for the same task each time. Its shape is OpenAI's event, and has what Standard Webhooks wants. */
 export function eventBody({ task, type, publicUrl, text }: EventBodyOptions): string {
-  const { id, status, error, createdAtMs } = task;
-  const endedAtMs = task.finishedAtMs ?? createdAtMs;
-  const url = `${publicUrl}/v1/audio/transcriptions/${id}`;
+  const endedAtMs = task.finishedAtMs ?? task.createdAtMs;
+  const url = `${publicUrl}/v1/audio/transcriptions/${task.id}`;
   const fits = text !== null && Buffer.byteLength(JSON.stringify(text)) <= maxTextBytes;
   return JSON.stringify({
-    id: eventId(id, type),
+    id: eventId(task.id, type),
     object: "event",
     type,
     created_at: Math.floor(endedAtMs / 1000),
     timestamp: new Date(endedAtMs).toISOString(),
     data: {
-      id,
-      task_id: id,
-      status,
-      created_at: Math.floor(createdAtMs / 1000),
-      finished_at: Math.floor(endedAtMs / 1000),
-      error,
-      links: { task: url, result: status === "completed" ? `${url}?response_format=json` : null },
+      ...taskObject(task),
+      links: { task: url, result: task.status === "completed" ? `${url}?response_format=json` : null },
       ...(fits ? { result: { text } } : {}),
     },
   });

@@ -8,26 +8,22 @@ import type { Delivery, Webhook, Webhooks } from "../store/webhooks.ts";
 import { deliver } from "./delivery.ts";
 import { type Retries, standardRetries } from "./retries.ts";
 import { isSecret, newSecret } from "./signature.ts";
+import type { TaskWatchers, WatcherRequest } from "./watchers.ts";
 import { eventOf, firstDeliveryId } from "./webhook-event.ts";
 
 export interface TaskWebhooksOptions {
   readonly webhooks: Webhooks;
   readonly jobs: JobQueue;
-  readonly tasks: Pick<Tasks, "find">;
+  readonly tasks: Tasks;
   readonly outbound: Outbound;
   readonly log: Logger;
   /** Before the paths of links; empty: they are relative. */
   readonly publicUrl: string;
-  /** The transcript of a completed task; null when it is gone. */
-  readonly textOf: (task: Task) => Promise<string | null>;
   readonly retries?: Retries;
 }
 
-/** What a client gives. */
-export interface WantedWebhook {
-  readonly url: string;
-  /** null: one is made. */
-  readonly secret: string | null;
+export interface WantedWebhook extends WatcherRequest {
+  /** Whether deliveries carry the transcript. */
   readonly includeResult: boolean;
 }
 
@@ -37,7 +33,8 @@ export interface WebhookNames {
   readonly secret: string;
 }
 
-const ownNames: WebhookNames = { url: "url", secret: "secret" };
+/** As fields of the request that makes the task. */
+const namesOfTask: WebhookNames = { url: "webhook_url", secret: "webhook_secret" };
 const maxSecretLength = 512;
 /** They wait for others most of their time. */
 const concurrency = 32;
@@ -46,12 +43,11 @@ const sweepEveryMs = 30_000;
 const overdueMs = 60_000;
 const pageSize = 200;
 
-export class TaskWebhooks {
+export class TaskWebhooks implements TaskWatchers {
   constructor(private readonly options: TaskWebhooksOptions) {}
 
-  /** Throws invalid_value that names the field: before anything is stored. */
-  async check(wanted: Pick<WantedWebhook, "url" | "secret">, names: WebhookNames = ownNames): Promise<void> {
-    const { secret } = wanted;
+  /** To be called before anything is stored. Throws invalid_value that names the field. */
+  async check({ url, secret }: WatcherRequest, names: WebhookNames = namesOfTask): Promise<void> {
     if (secret !== null && (secret.length > maxSecretLength || !isSecret(secret))) {
       const expected = `text of 1 to ${maxSecretLength} characters, in base64 if it begins with whsec_,`;
       throw new AppError(
@@ -62,15 +58,20 @@ export class TaskWebhooks {
         },
       );
     }
-    await this.options.outbound.check(wanted.url, names.url);
+    await this.options.outbound.check(url, names.url);
+  }
+
+  /** Makes a webhook of a new task. Repeated, it makes another. */
+  async register(task: Task, request: WatcherRequest): Promise<void> {
+    await this.create(task.caller, task.id, { ...request, includeResult: false });
   }
 
   /**
-   * Makes a webhook of a task of its caller; of one that has ended it is delivered at once. The task's record has to be stored before.
-   * To be called after check(). Throws task_not_found, or invalid_value when the task has too many.
+   * Makes a webhook of a task of its caller; of one that has ended it is delivered at once. check() comes before. Throws task_not_found,
+   * or invalid_value when the task has too many.
    */
   async create(caller: string, taskId: string, wanted: WantedWebhook): Promise<Webhook> {
-    const { webhooks } = this.options;
+    const { webhooks, tasks } = this.options;
     await this.ownTask(caller, taskId);
     const createdAtMs = Date.now();
     const webhook: Webhook = {
@@ -83,7 +84,7 @@ export class TaskWebhooks {
       });
     }
     // After it is stored: either we see the end here, or whoever ends the task sees the webhook.
-    const task = await this.options.tasks.find(taskId);
+    const task = await tasks.find(taskId);
     if (task) await this.tell(webhook, task);
     return webhook;
   }
@@ -95,12 +96,10 @@ export class TaskWebhooks {
     throw new AppError("webhook_not_found", "There is no webhook of that id");
   }
 
-  /** The task has ended: its webhooks are told. Durable when it resolves; a repetition changes nothing. */
   async ended(task: Task): Promise<void> {
     for (const webhook of await this.options.webhooks.ofTask(task.id)) await this.tell(webhook, task);
   }
 
-  /** The task is gone, and its webhooks with it. Idempotent. */
   async removed(taskId: string): Promise<void> {
     for (const { id } of await this.options.webhooks.ofTask(taskId)) await this.options.webhooks.remove(id);
   }

@@ -4,9 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Config, loadConfig } from "../../src/config.ts";
 import type { LogFields, Logger } from "../../src/log.ts";
+import { openOutbound } from "../../src/net/outbound.ts";
 import { createServer } from "../../src/server.ts";
 import { openSqliteStore } from "../../src/store/sqlite/open.ts";
 import type { Store } from "../../src/store/store.ts";
+import { TaskWebhooks } from "../../src/tasks/webhooks.ts";
 import { FakeEngine } from "./engine.ts";
 
 export interface LogLine {
@@ -17,6 +19,8 @@ export interface LogLine {
 
 export interface TestServer extends AsyncDisposable {
   readonly engine: FakeEngine;
+  readonly store: Store;
+  readonly webhooks: TaskWebhooks;
   readonly log: readonly LogLine[];
   readonly uploadDir: string;
   readonly app: ReturnType<typeof createServer>;
@@ -58,8 +62,14 @@ export async function testServer(settings: Settings = {}): Promise<TestServer> {
   const store = settings.store ?? openSqliteStore(":memory:", logger);
   const stopping = new AbortController();
   const { signal } = stopping;
+  const webhooks = new TaskWebhooks({
+    ...{ webhooks: store.webhooks, jobs: store.jobs, tasks: store.tasks, log: logger },
+    outbound: openOutbound({ allowPrivate: config.webhookAllowPrivate }),
+    publicUrl: config.publicUrl,
+  });
   const deps = {
     ...{ config, log: logger, engine, store },
+    webhooks,
     hasVad: () => hasVad,
     stopping: signal,
     version: "1.2.3",
@@ -68,6 +78,8 @@ export async function testServer(settings: Settings = {}): Promise<TestServer> {
   const leftovers = () => readdir(uploadDir);
   return {
     engine,
+    store,
+    webhooks,
     log,
     uploadDir,
     stopping,
