@@ -1,6 +1,8 @@
 /** From settings to a running engine: the one place where values of the lower layers are made and put together. */
+import { join } from "node:path";
 import { version } from "../package.json";
 import { type Config, defaultSlots, threadsOn } from "./config.ts";
+import type { Engine } from "./engine/engine.ts";
 import { openWhisperEngine } from "./engine/whisper.ts";
 import type { Deps } from "./http/deps.ts";
 import type { Logger } from "./log.ts";
@@ -8,9 +10,11 @@ import { ensureModel, ensureVad, ModelError } from "./models/ensure.ts";
 import { progressBar } from "./models/progress.ts";
 import { native } from "./native.ts";
 import { openOutbound } from "./net/outbound.ts";
-import { openRedisStore } from "./store/redis/open.ts";
+import { diskBlobs } from "./store/disk-blobs.ts";
 import { openSqliteStore } from "./store/sqlite/open.ts";
 import type { Store } from "./store/store.ts";
+import { TaskService } from "./tasks/tasks.ts";
+import type { TaskWatchers } from "./tasks/watchers.ts";
 import { TaskWebhooks } from "./tasks/webhooks.ts";
 
 /** Weights, then the engine on them. Throws ModelError, or the addon's error for weights that cannot be used. */
@@ -61,9 +65,28 @@ export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "sto
     ...{ model: id, precision, languages: languages.length, slots: engine.model.slots, threads },
     device: info.devices.find((device) => device.type === (gpu >= 0 ? "gpu" : "cpu"))?.description,
   });
-  const store = openStore(config, log);
+  const store = await openStore(config, log);
   const webhooks = openWebhooks(config, log, store);
-  return { config, log, engine, store, webhooks, hasVad: () => vad.path !== null, version };
+  const tasks = openTasks(config, log, engine, store, webhooks);
+  return { config, log, engine, store, tasks, webhooks, hasVad: () => vad.path !== null, version };
+}
+
+/** It does no jobs until it is told to start. */
+export function openTasks(
+  config: Config,
+  log: Logger,
+  engine: Engine,
+  store: Store,
+  watchers: TaskWatchers,
+): TaskService {
+  return new TaskService({
+    deps: { engine },
+    log,
+    store: { tasks: store.tasks, jobs: store.jobs, blobs: diskBlobs(join(config.dataDir, "blobs")) },
+    watchers,
+    limits: { perCaller: config.maxTasksPerCaller, maxBytes: config.maxTaskBytes },
+    ttlMs: config.taskTtlMs,
+  });
 }
 
 /** Nothing is delivered until it is told to work. */
@@ -77,7 +100,9 @@ export function openWebhooks(config: Config, log: Logger, store: Store): TaskWeb
 }
 
 /** Redis where it is set, else files. Throws when these cannot be written. */
-export function openStore(config: Config, log: Logger): Store {
+export async function openStore(config: Config, log: Logger): Promise<Store> {
   if (config.redisUrl === "") return openSqliteStore(config.dataDir, log);
+  // Its libraries take 50 ms to load.
+  const { openRedisStore } = await import("./store/redis/open.ts");
   return openRedisStore({ url: config.redisUrl, prefix: config.redisPrefix, log });
 }

@@ -170,6 +170,26 @@ const settings = {
     "16",
     "Those of one key, or without keys of one address.",
   ),
+  taskTtlMs: setting("TASK_TTL", duration(1000), "24h", "Time that a task is kept after it has ended."),
+  maxTasksPerCaller: setting(
+    "MAX_TASKS_PER_CALLER",
+    integer(0, 1_000_000),
+    "1000",
+    "Tasks of one caller that wait or run; 0 = no tasks.",
+  ),
+  maxTaskBytes: setting(
+    "MAX_TASK_BYTES",
+    byteSize,
+    "10GB",
+    "Recordings of all tasks that wait or run, together: bytes, or 500MB, 10GB.",
+  ),
+  maxRunningTasks: setting(
+    "MAX_RUNNING_TASKS",
+    integer(0, 1024),
+    "0",
+    "Tasks that this process transcribes at the same time; 0 = the slots.",
+  ),
+  worker: setting("WORKER", flag, "true", "Whether `serve` transcribes tasks, too."),
   redisUrl: setting(
     "REDIS_URL",
     redisUrl,

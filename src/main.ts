@@ -1,34 +1,64 @@
-/** The program's entry: picks the command and turns failures into a sentence and an exit code. */
-import { version } from "../package.json";
-import { serve } from "./cli/serve.ts";
+/** The program's entry: picks the command, and turns failures into a sentence and an exit code. */
+import { Command, CommanderError } from "commander";
+import { type Define, exitCodes, Failure } from "./cli/command.ts";
 import { ConfigError, helpText } from "./config.ts";
-import { ModelError } from "./models/ensure.ts";
 
-const usage = `whisper-api ${version}: OpenAI-compatible speech to text
+/** Summary and file of each command, in the order of the help. A file is loaded when its command is meant. */
+const commands: Readonly<Record<string, readonly [string, () => Promise<{ readonly define: Define }>]>> = {
+  serve: ["Serve the HTTP API (also without any command).", () => import("./cli/serve.ts")],
+};
 
-Usage: whisper-api serve
-
+const footer = `
 Settings (environment):
-${helpText()}`;
+${helpText()}
 
-const [command = "serve"] = process.argv.slice(2);
-if (command === "--help" || command === "help") {
-  console.log(usage);
-} else if (command === "--version") {
-  console.log(version);
-} else if (command === "serve") {
-  await serve().catch((error) => fail(error));
-  process.exit(0);
-} else {
-  console.error(`Expected a command but received ${JSON.stringify(command)}\n\n${usage}`);
-  process.exitCode = 2;
+Exit codes: 0 done; ${exitCodes.failed} something could not be done; ${exitCodes.misuse} arguments, settings or model are unfit; ${exitCodes.interrupted} Ctrl-C.`;
+
+const program = new Command("whisper-api")
+  .description("OpenAI-compatible speech to text on your own machine")
+  .version("", "--version", "Show the version, and what the program was built with.")
+  .helpCommand(false)
+  .showHelpAfterError("(--help shows what there is)")
+  .addHelpText("after", footer)
+  .exitOverride();
+
+/** Who reads only the beginning (| head) has not failed. */
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: Error & { code?: string }) => process.exit(error.code === "EPIPE" ? 0 : 1));
 }
 
-/** What went wrong at the start, and what to do about it. */
-function fail(error: unknown): never {
-  const { message, code } = error as Error & { code?: string };
-  if (error instanceof ConfigError || error instanceof ModelError) console.error(message);
-  else if (code === "EADDRINUSE") console.error(`The port is in use. Set PORT to another one.\n${message}`);
-  else console.error(error);
-  process.exit(2);
+await run(process.argv.slice(2)).catch((error) => {
+  process.exitCode = tell(error);
+});
+process.exit();
+
+async function run(args: readonly string[]): Promise<void> {
+  const [meant = "serve"] = args;
+  if (meant === "--version") {
+    const { versionText } = await import("./cli/version.ts");
+    console.log(await versionText());
+    return;
+  }
+  const isCompletion = meant === "complete" || meant === "completions";
+  for (const [name, [summary, load]] of Object.entries(commands)) {
+    const command = program.command(name).description(summary);
+    if (isCompletion || name === meant) (await load()).define(command as unknown as Parameters<Define>[0]);
+  }
+  const { default: addCompletions } = await import("@bomb.sh/tab/commander");
+  addCompletions(program, { completionCommandName: "completions" });
+  await program.parseAsync(args.length === 0 ? [meant] : args, { from: "user" });
+}
+
+/** Says what went wrong, and what to do about it. Returns the exit code. */
+function tell(error: unknown): number {
+  // it has spoken already
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.misuse;
+  const { name, message } = error as Error;
+  if (error instanceof Failure) {
+    console.error(message);
+    return error.exitCode;
+  }
+  const isMendable = error instanceof ConfigError || name === "ModelError" || name === "AppError";
+  console.error(isMendable ? message : error);
+  return exitCodes.misuse;
 }

@@ -9,6 +9,7 @@ import { models } from "./modules/models/index.ts";
 import { realtime } from "./modules/realtime/index.ts";
 import { socketLimits } from "./modules/realtime/socket.ts";
 import { system } from "./modules/system/index.ts";
+import { tasks } from "./modules/tasks/index.ts";
 import { transcriptions } from "./modules/transcriptions/index.ts";
 import { webhooks } from "./modules/webhooks/index.ts";
 
@@ -59,6 +60,7 @@ export function createServer(deps: Deps) {
       .onBeforeHandle(({ request }) => guard(request.headers.get("authorization")))
       .use(transcriptions(deps))
       .use(webhooks(deps))
+      .use(tasks(deps))
       .use(models(deps))
       .use(live.secrets)
   );

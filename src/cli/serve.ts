@@ -6,12 +6,22 @@ import { loadConfig, loggableConfig } from "../config.ts";
 import { removeLeftovers } from "../http/temporary-file.ts";
 import { createLogger } from "../log.ts";
 import { createServer } from "../server.ts";
+import { type Define, exitCodes, Failure } from "./command.ts";
 
 /** Recording that comes with the source, for the example that is printed. */
 const sample = "test/fixtures/en-sentence.wav";
 
+export const define: Define = (command) => {
+  command.action(() =>
+    serve().catch((error: Error & { code?: string }) => {
+      if (error.code !== "EADDRINUSE") throw error;
+      throw new Failure(`The port is in use. Set PORT to another one.\n${error.message}`, exitCodes.misuse);
+    }),
+  );
+};
+
 /** Resolves when the server has stopped. Throws what a person can mend: settings, model, port. */
-export async function serve(): Promise<void> {
+async function serve(): Promise<void> {
   const { config, warnings } = loadConfig();
   const log = createLogger({ format: config.logFormat, debug: config.debug });
   for (const warning of warnings) log.warn(warning);
@@ -21,6 +31,7 @@ export async function serve(): Promise<void> {
   const deps = await boot(config, log);
   if (config.apiKeys.length === 0) log.warn("No API_KEY is set: everyone who reaches this server can use it");
   const deliveries = deps.webhooks.work();
+  deps.tasks.start(config.worker ? config.maxRunningTasks || deps.engine.model.slots : 0);
   const stopping = new AbortController();
   const app = createServer({ ...deps, stopping: stopping.signal }).listen({
     hostname: config.host,
@@ -34,6 +45,7 @@ export async function serve(): Promise<void> {
     stopping.abort();
     await Promise.all([
       deliveries.close(config.shutdownTimeoutMs),
+      deps.tasks.close(config.shutdownTimeoutMs),
       deps.engine.close(config.shutdownTimeoutMs),
     ]);
     // answers on their way out; connections that are kept alive without a request do not count

@@ -130,7 +130,7 @@ export function jobsContract(name: string, start: () => Promise<TestStores>): vo
     let jobs: JobQueue;
     beforeEach(async () => {
       stores = await start();
-      jobs = stores.open().jobs;
+      jobs = (await stores.open()).jobs;
     });
     afterEach(() => stores[Symbol.asyncDispose]());
 
@@ -297,7 +297,7 @@ export function jobsContract(name: string, start: () => Promise<TestStores>): vo
     test("does what another process has added", async () => {
       const hand = new Hand();
       jobs.work("transcription", 1, hand.handle);
-      await stores.open().jobs.add("transcription", "task_1");
+      await (await stores.open()).jobs.add("transcription", "task_1");
       expect((await hand.job(1)).id).toBe("task_1");
       hand.leave("task_1");
       await empty();
@@ -334,7 +334,7 @@ export function jobsContract(name: string, start: () => Promise<TestStores>): vo
         await closed;
         expect(await jobs.count("transcription")).toEqual({ waiting: 1, running: 0 });
         const next = new Hand();
-        stores.open().jobs.work("transcription", 1, next.handle);
+        (await stores.open()).jobs.work("transcription", 1, next.handle);
         expect(await next.job(1)).toMatchObject({ id: "task_1", attempt: 1 });
         next.leave("task_1");
         await empty();

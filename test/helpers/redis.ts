@@ -11,6 +11,9 @@ export interface TestRedis extends AsyncDisposable {
   readonly url: string;
   /** Ends it without warning; what was written is on the disk. */
   kill(): Promise<void>;
+  /** Stops it where it is: it takes connections and commands, and answers nothing. */
+  pause(): void;
+  resume(): void;
   /** On the same port, with the same data. */
   start(): Promise<void>;
 }
@@ -48,6 +51,8 @@ export async function startRedis(...args: string[]): Promise<TestRedis> {
   return {
     url: `redis://127.0.0.1:${port}`,
     kill,
+    pause: () => void child?.kill("SIGSTOP"),
+    resume: () => void child?.kill("SIGCONT"),
     async start() {
       if (!(await launch())) throw new Error("Redis did not start again");
     },

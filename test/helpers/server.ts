@@ -6,8 +6,11 @@ import { type Config, loadConfig } from "../../src/config.ts";
 import type { LogFields, Logger } from "../../src/log.ts";
 import { openOutbound } from "../../src/net/outbound.ts";
 import { createServer } from "../../src/server.ts";
+import { diskBlobs } from "../../src/store/disk-blobs.ts";
 import { openSqliteStore } from "../../src/store/sqlite/open.ts";
 import type { Store } from "../../src/store/store.ts";
+import { TaskService } from "../../src/tasks/tasks.ts";
+import type { TaskWatchers } from "../../src/tasks/watchers.ts";
 import { TaskWebhooks } from "../../src/tasks/webhooks.ts";
 import { FakeEngine } from "./engine.ts";
 
@@ -32,6 +35,8 @@ export interface TestServer extends AsyncDisposable {
   logged(fits: (line: LogLine) => boolean): Promise<LogLine>;
   /** Tells that the server stops. */
   readonly stopping: AbortController;
+  /** Recordings that wait. */
+  blobs(): Promise<string[]>;
   /** Names in the upload directory. */
   leftovers(): Promise<string[]>;
 }
@@ -42,6 +47,10 @@ interface Settings {
   readonly hasVad?: boolean;
   /** Default: one in memory. */
   readonly store?: Store;
+  /** Tasks that are worked on at the same time; default: none is, and nothing is delivered. */
+  readonly workers?: number;
+  /** Default: its webhooks. */
+  readonly watchers?: TaskWatchers;
 }
 
 /** Disposal fails when a temporary file is left. */
@@ -60,16 +69,24 @@ export async function testServer(settings: Settings = {}): Promise<TestServer> {
     };
   const logger: Logger = { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
   const store = settings.store ?? openSqliteStore(":memory:", logger);
-  const stopping = new AbortController();
-  const { signal } = stopping;
+  const blobDir = await mkdtemp(join(tmpdir(), "http-test-blobs-"));
   const webhooks = new TaskWebhooks({
     ...{ webhooks: store.webhooks, jobs: store.jobs, tasks: store.tasks, log: logger },
     outbound: openOutbound({ allowPrivate: config.webhookAllowPrivate }),
     publicUrl: config.publicUrl,
   });
+  const tasks = new TaskService({
+    ...{ deps: { engine }, log: logger, ttlMs: config.taskTtlMs },
+    store: { tasks: store.tasks, jobs: store.jobs, blobs: diskBlobs(blobDir) },
+    watchers: settings.watchers ?? webhooks,
+    limits: { perCaller: config.maxTasksPerCaller, maxBytes: config.maxTaskBytes },
+  });
+  if (settings.workers) tasks.start(settings.workers);
+  const deliveries = settings.workers ? webhooks.work() : null;
+  const stopping = new AbortController();
+  const { signal } = stopping;
   const deps = {
-    ...{ config, log: logger, engine, store },
-    webhooks,
+    ...{ config, log: logger, engine, store, tasks, webhooks },
     hasVad: () => hasVad,
     stopping: signal,
     version: "1.2.3",
@@ -96,10 +113,14 @@ export async function testServer(settings: Settings = {}): Promise<TestServer> {
       if (past) return past;
       return new Promise((resolve) => listeners.add((line) => fits(line) && resolve(line)));
     },
+    blobs: () => readdir(blobDir),
     leftovers,
     async [Symbol.asyncDispose]() {
       await app.server?.stop(true);
+      await tasks.close(0);
+      await deliveries?.close(0);
       await store.close();
+      await rm(blobDir, { recursive: true });
       const left = await leftovers();
       await rm(uploadDir, { recursive: true });
       if (left.length > 0) throw new Error(`Expected an empty upload directory but found ${left.join(", ")}`);

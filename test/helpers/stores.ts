@@ -10,8 +10,8 @@ import type { Store } from "../../src/store/store.ts";
 export interface TestStores extends AsyncDisposable {
   /** For `openStoreAt`, in a child. */
   readonly address: string;
-  /** As another process would open it. Disposal closes it. */
-  open(): Store;
+  /** As another process would open it; resolves when it is available. Disposal closes it. */
+  open(): Promise<Store>;
   /** What the stores opened here have logged. */
   readonly log: readonly LogLine[];
 }
@@ -48,15 +48,21 @@ export function openStoreAt(address: string, log: Logger): Store {
   return kind === "sqlite" ? openSqliteStore(where, log) : openRedisStore({ url: where, prefix, log });
 }
 
+/** The test's own time limit ends it. */
+export async function available(store: Store): Promise<void> {
+  while (!store.isAvailable) await Bun.sleep(5);
+}
+
 function testStores(address: string, clear: () => Promise<void>): TestStores {
   const { log, lines } = recordingLog();
   const opened: Store[] = [];
   return {
     address,
     log: lines,
-    open() {
+    async open() {
       const store = openStoreAt(address, log);
       opened.push(store);
+      await available(store);
       return store;
     },
     async [Symbol.asyncDispose]() {

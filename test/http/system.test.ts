@@ -72,8 +72,12 @@ test("the description has every route with its errors, and nothing else", async 
     Object.keys(methods).map((method) => `${method} ${path}`),
   );
   expect(described.sort()).toEqual([
+    "delete /v1/audio/transcriptions/{task_id}",
     "get /health",
     "get /ready",
+    "get /v1/audio/transcriptions",
+    "get /v1/audio/transcriptions/{task_id}",
+    "get /v1/audio/transcriptions/{task_id}/events",
     "get /v1/models",
     "get /v1/models/{id}",
     "get /v1/realtime",

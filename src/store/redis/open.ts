@@ -1,23 +1,24 @@
 /** The shared store: any number of processes on one Redis. */
 import type { Store } from "../store.ts";
 import { RedisConnection, type RedisOptions } from "./connection.ts";
+import { RedisJobQueue } from "./jobs.ts";
 import { RedisTasks } from "./tasks.ts";
 import { RedisWebhooks } from "./webhooks.ts";
 
 /** Does not wait for Redis: see Store.isAvailable. */
 export function openRedisStore(options: RedisOptions): Store {
   const connection = new RedisConnection(options);
+  const jobs = new RedisJobQueue(connection);
   return {
     kind: "redis",
     get isAvailable() {
-      return connection.isAvailable;
+      return connection.isAvailable && jobs.isAvailable;
     },
     webhooks: new RedisWebhooks(connection),
+    jobs,
     tasks: new RedisTasks(connection),
-    get jobs(): never {
-      throw new Error("Jobs on Redis are not there yet");
-    },
     async close() {
+      await jobs.close();
       connection.close();
     },
   };

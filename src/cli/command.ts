@@ -1,0 +1,42 @@
+/**
+ * What a command is: one file `src/cli/<name>.ts` that exports `define`, and one line in the table of main.ts with its summary.
+ * The file is loaded only when its command is meant, so it may import what it needs; but `define` itself must do no work.
+ *
+ *     export const define: Define = (command) => {
+ *       command
+ *         .argument("<file...>", "Recordings.")
+ *         .option("-o, --output <path>", "File or folder to write to.")
+ *         .action(async (files, { output }) => { ... });
+ *     };
+ *
+ * Commands of commands (`models list`) are `command.command("list").description(...).action(...)`. Help and completions come from
+ * these definitions alone. stdout carries results, stderr everything else. An action that returns has succeeded (exit code 0);
+ * what a person can mend is thrown as a Failure: its message, a sentence, is all that is shown.
+ */
+import type { Command } from "@commander-js/extra-typings";
+
+/** Adds arguments, options and the action to a command that has its name and summary. */
+// biome-ignore lint/suspicious/noExplicitAny: a command of any arguments; the chain on it is typed
+export type Define = (command: Command<any, any>) => void;
+
+/** How the program ends. */
+export const exitCodes = {
+  /** Something that was asked for could not be done: a file, a download, a check. */
+  failed: 1,
+  /** What was asked for makes no sense, or nothing could begin: arguments, settings, the model, the port. */
+  misuse: 2,
+  /** Ctrl-C. */
+  interrupted: 130,
+} as const;
+
+/** What a person can mend. `message` is shown as it is: what was expected and what to do. */
+export class Failure extends Error {
+  override readonly name = "Failure";
+
+  constructor(
+    message: string,
+    readonly exitCode: number = exitCodes.failed,
+  ) {
+    super(message);
+  }
+}
