@@ -77,7 +77,7 @@ export const object =
   <Readers extends Record<string, Reader<unknown>>>(readers: Readers): Reader<Given<Readers>> =>
   (value, path) => {
     if (typeof value !== "object" || value === null || Array.isArray(value))
-      throw unfit(path || "the body", "an object", value);
+      throw unfit(path || "body", "an object", value);
     const given: Record<string, unknown> = {};
     for (const [key, inner] of Object.entries(value)) {
       const inside = `${path && `${path}.`}${key.slice(0, 60)}`;

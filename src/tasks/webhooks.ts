@@ -73,9 +73,8 @@ export class TaskWebhooks implements TaskWatchers {
   async create(caller: string, taskId: string, wanted: WantedWebhook): Promise<Webhook> {
     const { webhooks, tasks } = this.options;
     await this.ownTask(caller, taskId);
-    const createdAtMs = Date.now();
     const webhook: Webhook = {
-      ...{ id: newId("wh", createdAtMs), caller, task: taskId, createdAtMs, disabledAtMs: null },
+      ...{ id: newId("wh"), caller, task: taskId, createdAtMs: Date.now(), disabledAtMs: null },
       ...{ url: wanted.url, secret: wanted.secret ?? newSecret(), includeResult: wanted.includeResult },
     };
     if (!(await webhooks.create(webhook))) {
@@ -112,7 +111,7 @@ export class TaskWebhooks implements TaskWatchers {
     if (!event)
       throw new AppError("task_not_finished", "The task has not ended: there is nothing to deliver");
     const atMs = Date.now();
-    const delivery = newDelivery(newId("msg", atMs), webhook.id, event, atMs);
+    const delivery = newDelivery(newId("msg"), webhook.id, event, atMs);
     await webhooks.setDisabled(webhook.id, null);
     if (!(await webhooks.addDelivery(delivery)))
       throw new AppError("webhook_not_found", "There is no webhook of that id");
@@ -180,8 +179,5 @@ function newDelivery(id: string, webhook: string, event: string, atMs: number): 
   return { id, webhook, event, status: "pending", createdAtMs: atMs, nextAtMs: atMs, attempts: [] };
 }
 
-/** Sorts by time; the rest cannot be guessed. */
-function newId(prefix: string, nowMs: number): string {
-  const random = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString("hex");
-  return `${prefix}_${nowMs.toString(16).padStart(12, "0")}${random}`;
-}
+/** Sorts by time, also within a millisecond. */
+const newId = (prefix: string) => `${prefix}_${Bun.randomUUIDv7("hex").replaceAll("-", "")}`;
