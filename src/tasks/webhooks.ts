@@ -163,8 +163,9 @@ export class TaskWebhooks implements TaskWatchers {
     const event = eventOf(task);
     if (!event) return;
     const delivery = newDelivery(firstDeliveryId(webhook.id, event), webhook.id, event, Date.now());
-    // A delivery without a job, for a crash between the two, is overdue soon.
-    if (await webhooks.addDelivery(delivery)) await jobs.add("delivery", delivery.id);
+    await webhooks.addDelivery(delivery);
+    // Also when it was there: whoever stored it may have died before this line.
+    await jobs.add("delivery", delivery.id);
   }
 
   /** Throws task_not_found. */
