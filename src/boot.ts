@@ -1,13 +1,13 @@
 /** From settings to a running engine: the one place where values of the lower layers are made and put together. */
 import { join } from "node:path";
 import { version } from "../package.json";
+import { downloadProgress } from "./cli/progress.ts";
 import { type Config, defaultSlots, threadsOn } from "./config.ts";
 import type { Engine } from "./engine/engine.ts";
 import { openWhisperEngine } from "./engine/whisper.ts";
 import type { Deps } from "./http/deps.ts";
 import type { Logger } from "./log.ts";
 import { ensureModel, ensureVad, ModelError } from "./models/ensure.ts";
-import { progressBar } from "./models/progress.ts";
 import { native } from "./native.ts";
 import { openOutbound } from "./net/outbound.ts";
 import { diskBlobs } from "./store/disk-blobs.ts";
@@ -30,7 +30,7 @@ export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "sto
       ...from,
       name: config.whisperModel,
       url: config.modelsUrl,
-      onProgress: progressBar(config.whisperModel),
+      onProgress: downloadProgress(config.whisperModel),
     }),
     ensureVad({ ...from, name: config.vadModel, url: config.vadUrl }),
   ]);
@@ -89,7 +89,7 @@ export function openTasks(
   });
 }
 
-/** Nothing is delivered until it is told to work. */
+/** It delivers nothing until it is told to start. */
 export function openWebhooks(config: Config, log: Logger, store: Store): TaskWebhooks {
   const { webhooks, jobs, tasks } = store;
   return new TaskWebhooks({

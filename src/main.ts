@@ -1,3 +1,4 @@
+#!/usr/bin/env bun
 /** The program's entry: picks the command, and turns failures into a sentence and an exit code. */
 import { Command, CommanderError } from "commander";
 import { type Define, exitCodes, Failure } from "./cli/command.ts";
@@ -5,7 +6,14 @@ import { ConfigError, helpText } from "./config.ts";
 
 /** Summary and file of each command, in the order of the help. A file is loaded when its command is meant. */
 const commands: Readonly<Record<string, readonly [string, () => Promise<{ readonly define: Define }>]>> = {
+  transcribe: ["Transcribe recordings, here or on a server.", () => import("./cli/transcribe.ts")],
+  listen: ["Transcribe the microphone, while one speaks.", () => import("./cli/listen.ts")],
   serve: ["Serve the HTTP API (also without any command).", () => import("./cli/serve.ts")],
+  worker: ["Transcribe tasks that servers have taken; no HTTP.", () => import("./cli/worker.ts")],
+  models: ["List, download and delete models.", () => import("./cli/models.ts")],
+  doctor: ["Examine this machine and the settings.", () => import("./cli/doctor.ts")],
+  bench: ["Measure how fast this machine transcribes.", () => import("./cli/bench.ts")],
+  completions: ["Print a script that completes commands in a shell.", () => import("./cli/completions.ts")],
 };
 
 const footer = `
@@ -39,13 +47,10 @@ async function run(args: readonly string[]): Promise<void> {
     console.log(await versionText());
     return;
   }
-  const isCompletion = meant === "complete" || meant === "completions";
   for (const [name, [summary, load]] of Object.entries(commands)) {
     const command = program.command(name).description(summary);
-    if (isCompletion || name === meant) (await load()).define(command as unknown as Parameters<Define>[0]);
+    if (name === meant || meant === "completions") (await load()).define(command);
   }
-  const { default: addCompletions } = await import("@bomb.sh/tab/commander");
-  addCompletions(program, { completionCommandName: "completions" });
   await program.parseAsync(args.length === 0 ? [meant] : args, { from: "user" });
 }
 
@@ -55,7 +60,7 @@ function tell(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.misuse;
   const { name, message } = error as Error;
   if (error instanceof Failure) {
-    console.error(message);
+    if (message !== "") console.error(message);
     return error.exitCode;
   }
   const isMendable = error instanceof ConfigError || name === "ModelError" || name === "AppError";

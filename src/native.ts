@@ -184,6 +184,8 @@ export interface Info {
   readonly version: string;
   /** whisper.cpp's line on CPU features and backends. */
   readonly system: string;
+  /** Instruction set of our own kernels on this CPU: "avx512", "avx2" or "baseline". */
+  readonly kernels: string;
   /** libavformat's version, or null: built-in decoders only. */
   readonly ffmpeg: string | null;
   readonly devices: readonly Device[];

@@ -2,6 +2,7 @@
 
 #include <whisper.h>
 #include "audio/audio.h"
+#include "compute/kernels.h"
 #include "node/js.h"
 #include "node/live.h"
 #include "node/log_js.h"
@@ -43,6 +44,7 @@ Napi::Value info(const Napi::CallbackInfo& call) {
   Napi::Object result = Napi::Object::New(env);
   result.Set("version", whisper_version());
   result.Set("system", whisper_print_system_info());
+  result.Set("kernels", kernels().name);
   const std::string ffmpeg = ffmpeg_version();
   result.Set("ffmpeg", ffmpeg.empty() ? env.Null() : Napi::String::New(env, ffmpeg));
   result.Set("devices", devices);

@@ -13,11 +13,10 @@
  * these definitions alone. stdout carries results, stderr everything else. An action that returns has succeeded (exit code 0);
  * what a person can mend is thrown as a Failure: its message, a sentence, is all that is shown.
  */
-import type { Command } from "@commander-js/extra-typings";
+import type { Argument, Command, Option } from "commander";
 
 /** Adds arguments, options and the action to a command that has its name and summary. */
-// biome-ignore lint/suspicious/noExplicitAny: a command of any arguments; the chain on it is typed
-export type Define = (command: Command<any, any>) => void;
+export type Define = (command: Command) => void;
 
 /** How the program ends. */
 export const exitCodes = {
@@ -40,3 +39,14 @@ export class Failure extends Error {
     super(message);
   }
 }
+
+const suggestions = new WeakMap<Option | Argument, readonly string[]>();
+
+/** Values to be completed in a shell, where others are allowed too (`choices` allows no others). Returns `owner`. */
+export function suggest<T extends Option | Argument>(owner: T, values: readonly string[]): T {
+  suggestions.set(owner, values);
+  return owner;
+}
+
+export const suggestionsOf = (owner: Option | Argument): readonly string[] | undefined =>
+  suggestions.get(owner);

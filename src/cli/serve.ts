@@ -7,21 +7,28 @@ import { removeLeftovers } from "../http/temporary-file.ts";
 import { createLogger } from "../log.ts";
 import { createServer } from "../server.ts";
 import { type Define, exitCodes, Failure } from "./command.ts";
+import { stopOnSignal } from "./signals.ts";
 
 /** Recording that comes with the source, for the example that is printed. */
 const sample = "test/fixtures/en-sentence.wav";
 
 export const define: Define = (command) => {
-  command.action(() =>
-    serve().catch((error: Error & { code?: string }) => {
-      if (error.code !== "EADDRINUSE") throw error;
-      throw new Failure(`The port is in use. Set PORT to another one.\n${error.message}`, exitCodes.misuse);
-    }),
-  );
+  command
+    .option("--no-worker", "Leave tasks to other processes (also WORKER=false).")
+    .action((given: Given) =>
+      serve(given.worker).catch((error: Error & { code?: string }) => {
+        if (error.code !== "EADDRINUSE") throw error;
+        throw new Failure(`The port is in use. Set PORT to another one.\n${error.message}`, exitCodes.misuse);
+      }),
+    );
 };
 
+interface Given {
+  readonly worker: boolean;
+}
+
 /** Resolves when the server has stopped. Throws what a person can mend: settings, model, port. */
-async function serve(): Promise<void> {
+async function serve(worker: boolean): Promise<void> {
   const { config, warnings } = loadConfig();
   const log = createLogger({ format: config.logFormat, debug: config.debug });
   for (const warning of warnings) log.warn(warning);
@@ -30,8 +37,8 @@ async function serve(): Promise<void> {
 
   const deps = await boot(config, log);
   if (config.apiKeys.length === 0) log.warn("No API_KEY is set: everyone who reaches this server can use it");
-  const deliveries = deps.webhooks.work();
-  deps.tasks.start(config.worker ? config.maxRunningTasks || deps.engine.model.slots : 0);
+  deps.webhooks.start();
+  deps.tasks.start(worker && config.worker ? config.maxRunningTasks || deps.engine.model.slots : 0);
   const stopping = new AbortController();
   const app = createServer({ ...deps, stopping: stopping.signal }).listen({
     hostname: config.host,
@@ -44,7 +51,7 @@ async function serve(): Promise<void> {
     const drained = server.stop();
     stopping.abort();
     await Promise.all([
-      deliveries.close(config.shutdownTimeoutMs),
+      deps.webhooks.close(config.shutdownTimeoutMs),
       deps.tasks.close(config.shutdownTimeoutMs),
       deps.engine.close(config.shutdownTimeoutMs),
     ]);
@@ -60,21 +67,6 @@ async function serve(): Promise<void> {
   log.info("listening", { url: local, docs: `${local}/docs`, model: deps.engine.model.id });
   if (process.stdout.isTTY || config.logFormat === "text") greet(local, port ?? config.port, config);
   await stopped;
-}
-
-/** Runs `stop` at the first SIGTERM or SIGINT; a second SIGINT ends the process at once. */
-function stopOnSignal(stop: () => Promise<void>): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let stopping = false;
-    const onSignal = (signal: NodeJS.Signals) => {
-      if (stopping && signal === "SIGINT") process.exit(130);
-      if (stopping) return;
-      stopping = true;
-      stop().then(resolve, reject);
-    };
-    process.on("SIGTERM", onSignal);
-    process.on("SIGINT", onSignal);
-  });
 }
 
 /** Where it can be reached, and a first request that works when pasted. */

@@ -3,22 +3,24 @@ import { version } from "../../package.json";
 
 /** Lines for people; the first is the name and the version alone. */
 export async function versionText(): Promise<string> {
-  const lines = [`whisper-api ${version}`];
+  const head = `whisper-api ${version}`;
   try {
     const { native } = await import("../native.ts");
     native.setLog(null);
-    const info = native.info();
-    lines.push(
-      `whisper.cpp  ${info.version}`,
-      `FFmpeg       ${info.ffmpeg ?? "not built in: wav, mp3, flac and ogg-vorbis only"}`,
-      ...info.devices.map(({ type, name, description, memoryBytes }) => {
-        const memory = memoryBytes > 0 ? `, ${Math.round(memoryBytes / 2 ** 30)} GiB` : "";
-        return `${type.padEnd(12)} ${name}: ${description}${memory}`;
-      }),
-      `features     ${info.system}`,
-    );
+    const { version: whisper, ffmpeg, kernels, devices, system } = native.info();
+    // whisper.cpp's line: "... | CPU : SSE3 = 1 | AVX = 1 | ..."
+    const features = [...system.matchAll(/(\w+) = 1/g)].map(([, name]) => name).join(" ");
+    const decoders = ffmpeg ? `FFmpeg, libavformat ${ffmpeg}` : "built in: wav, mp3, flac, ogg-vorbis";
+    const rows = [
+      ["whisper.cpp", whisper],
+      ["decoders", decoders],
+      ...devices.map(({ type, description }) => [type, description]),
+      ["kernels", kernels],
+      ["features", features],
+      ["bun", Bun.version],
+    ];
+    return [head, ...rows.map(([name = "", value]) => `  ${name.padEnd(12)} ${value}`)].join("\n");
   } catch (error) {
-    lines.push(`addon        cannot be loaded: ${(error as Error).message} (see whisper-api doctor)`);
+    return `${head}\n  The addon cannot be loaded: see whisper-api doctor. ${(error as Error).message}`;
   }
-  return lines.join("\n");
 }

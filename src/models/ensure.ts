@@ -51,7 +51,7 @@ export async function ensureModel(options: EnsureOptions): Promise<EnsuredModel>
   const { name, log, signal } = options;
   if (isPath(name)) return ensurePath(options);
   if (name === "demo") return demo;
-  const weights = find(speechModels, name, "WHISPER_MODEL");
+  const weights = findWeights(speechModels, name, "WHISPER_MODEL");
   try {
     return { path: await ensureWeights(weights, options), id: name, warning: null };
   } catch (error) {
@@ -76,7 +76,7 @@ export async function ensureVad(
   try {
     const path = isPath(name)
       ? (await ensurePath(options)).path
-      : await ensureWeights(find(vadModels, name, "VAD_MODEL"), options);
+      : await ensureWeights(findWeights(vadModels, name, "VAD_MODEL"), options);
     return { path, warning: null };
   } catch (error) {
     signal?.throwIfAborted();
@@ -125,7 +125,8 @@ async function ensurePath({ name, dir }: EnsureOptions): Promise<EnsuredModel> {
 
 const isPath = (name: string) => name.includes("/") || name.endsWith(".bin");
 
-function find(catalogue: readonly Weights[], name: string, setting: string): Weights {
+/** Throws ModelError with the nearest names. `setting`: what named it, for the message. */
+export function findWeights(catalogue: readonly Weights[], name: string, setting: string): Weights {
   const found = catalogue.find((weights) => weights.name === name);
   if (found) return found;
   const nearest = catalogue

@@ -81,7 +81,8 @@ export class TaskRunner {
         log.info("task given back", { ...fields, code: shown.code });
         await tasks.giveBack(task.id, task.attempt);
         changed(task.id);
-        return { againInMs: pauseMs(shown) };
+        const isStopping = stopped.aborted || shown.code === "server_shutting_down";
+        return { againInMs: isStopping ? 0 : pauseMs(shown) };
       }
       if (shown.code === "internal_error")
         log.error("task failed", { ...fields, error: shown.cause ?? shown });

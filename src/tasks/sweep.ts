@@ -1,4 +1,5 @@
 /** Puts right what crashes left: tasks without a job, recordings without a task, and results that have had their time. */
+import { AppError } from "../core/errors.ts";
 import { hasEnded } from "../core/task.ts";
 import type { Logger } from "../log.ts";
 import type { Blobs } from "../store/blobs.ts";
@@ -16,34 +17,50 @@ export interface SweepOptions {
   readonly log: Logger;
 }
 
+/** At most; results that are kept for less time are looked for more often. */
 const betweenMs = 60_000;
+/** After a failure; it doubles with each. */
+const firstPauseMs = 500;
 /** A recording is stored just before its task is. */
 const youngMs = 600_000;
 const chunk = 100;
 
 /** Now and then regularly, until disposal, which waits for the one under way. */
 export function sweepRegularly(options: SweepOptions): AsyncDisposable {
-  let ended = false;
-  let wake = () => {};
+  const stop = new AbortController();
   const run = async () => {
-    while (!ended) {
-      await sweep(options).catch((error) => options.log.warn("Tasks could not be cleared up", { error }));
-      const { promise, resolve } = Promise.withResolvers<void>();
-      wake = resolve;
+    for (let failures = 0; !stop.signal.aborted; ) {
+      try {
+        await sweep(options);
+        failures = 0;
+      } catch (error) {
+        failures += 1;
+        // That the store is away is told by the store.
+        if (AppError.from(error).code !== "store_unavailable")
+          options.log.warn("Tasks could not be cleared up", { error });
+      }
+      const usualMs = Math.min(betweenMs, options.ttlMs);
+      const pauseMs = failures === 0 ? usualMs : Math.min(usualMs, firstPauseMs * 2 ** (failures - 1));
       // Processes that were started together do not stay together.
-      const timer = setTimeout(resolve, betweenMs * (0.75 + Math.random() / 2));
-      if (!ended) await promise;
-      clearTimeout(timer);
+      await pause(pauseMs * (0.75 + Math.random() / 2), stop.signal);
     }
   };
   const running = run();
   return {
     [Symbol.asyncDispose]() {
-      ended = true;
-      wake();
+      stop.abort();
       return running;
     },
   };
+}
+
+/** Resolves after that time, or when `signal` fires. */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  signal.addEventListener("abort", () => resolve(), { once: true });
+  if (signal.aborted) resolve();
+  return promise.finally(() => clearTimeout(timer));
 }
 
 /** Once. Any number of processes may do it at the same time. */

@@ -44,6 +44,9 @@ const overdueMs = 60_000;
 const pageSize = 200;
 
 export class TaskWebhooks implements TaskWatchers {
+  private worker: Worker | null = null;
+  private sweeping: Timer | undefined;
+
   constructor(private readonly options: TaskWebhooksOptions) {}
 
   /** To be called before anything is stored. Throws invalid_value that names the field. */
@@ -119,25 +122,25 @@ export class TaskWebhooks implements TaskWatchers {
     return delivery;
   }
 
-  /** Does deliveries, and looks after those that got lost, until it is closed. */
-  work(): Worker {
+  /** Does deliveries, and looks after those that got lost. Called once. */
+  start(): void {
     const { jobs, log, retries = standardRetries } = this.options;
-    const worker = jobs.work("delivery", concurrency, (job) => deliver({ ...this.options, retries }, job));
+    this.worker = jobs.work("delivery", concurrency, (job) => deliver({ ...this.options, retries }, job));
     let isSweeping = false;
     const sweep = async () => {
       if (isSweeping) return;
       isSweeping = true;
-      await this.sweep().catch((error) => log.warn("webhooks were not looked after", { error }));
+      await this.sweep().catch((error) => log.warn("Webhooks could not be looked after", { error }));
       isSweeping = false;
     };
-    const timer = setInterval(sweep, sweepEveryMs);
+    this.sweeping = setInterval(sweep, sweepEveryMs);
     void sweep();
-    return {
-      async close(graceMs) {
-        clearInterval(timer);
-        await worker.close(graceMs);
-      },
-    };
+  }
+
+  /** Delivers nothing more; attempts that are under way after `graceMs` are given back. */
+  async close(graceMs: number): Promise<void> {
+    clearInterval(this.sweeping);
+    await this.worker?.close(graceMs);
   }
 
   /** Gives every overdue delivery a job, and every webhook whose task has ended its delivery, whatever has crashed before. */

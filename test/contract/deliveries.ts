@@ -5,7 +5,6 @@ import { Webhook as Verifier } from "standardwebhooks";
 import { defaultOptions } from "../../src/core/options.ts";
 import { writeSegment } from "../../src/core/segment-json.ts";
 import { type OutboundOptions, openOutbound } from "../../src/net/outbound.ts";
-import type { Worker } from "../../src/store/jobs.ts";
 import type { Store } from "../../src/store/store.ts";
 import type { Task } from "../../src/store/tasks.ts";
 import type { Delivery, Webhook } from "../../src/store/webhooks.ts";
@@ -39,7 +38,6 @@ interface Settings {
 class Process implements AsyncDisposable {
   readonly lines: LogLine[];
   readonly verb: TaskWebhooks;
-  private worker: Worker | null = null;
 
   constructor(
     readonly store: Store,
@@ -52,15 +50,11 @@ class Process implements AsyncDisposable {
       ...{ webhooks, jobs, tasks, log, retries, publicUrl: "https://speech.example" },
       outbound: openOutbound({ allowPrivate: true, ...outbound }),
     });
-    if (works) this.work();
-  }
-
-  work(): void {
-    this.worker = this.verb.work();
+    if (works) this.verb.start();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.worker?.close(0);
+    await this.verb.close(0);
     await this.store.close();
   }
 }
@@ -457,7 +451,7 @@ export function deliveriesContract(name: string, openStores: () => Promise<TestS
       await process.verb.removed(task.id);
       expect(await process.store.webhooks.find(webhook.id)).toBeNull();
       expect(await process.store.webhooks.deliveries(webhook.id, 9)).toEqual([]);
-      process.work();
+      process.verb.start();
       // Its job is older than this one.
       await using other = receiver();
       expect((await deliverTo(process, other.url)).delivery.status).toBe("delivered");

@@ -82,7 +82,7 @@ export async function testServer(settings: Settings = {}): Promise<TestServer> {
     limits: { perCaller: config.maxTasksPerCaller, maxBytes: config.maxTaskBytes },
   });
   if (settings.workers) tasks.start(settings.workers);
-  const deliveries = settings.workers ? webhooks.work() : null;
+  if (settings.workers) webhooks.start();
   const stopping = new AbortController();
   const { signal } = stopping;
   const deps = {
@@ -118,7 +118,7 @@ export async function testServer(settings: Settings = {}): Promise<TestServer> {
     async [Symbol.asyncDispose]() {
       await app.server?.stop(true);
       await tasks.close(0);
-      await deliveries?.close(0);
+      await webhooks.close(0);
       await store.close();
       await rm(blobDir, { recursive: true });
       const left = await leftovers();

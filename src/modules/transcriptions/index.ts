@@ -111,7 +111,8 @@ function accepted(task: Task, request: Request): Response {
   return Response.json(taskObject(task), { status: 202, headers });
 }
 
-async function* payloads(
+/** What a stream of `stream` carries, and last the whole. */
+export async function* payloads(
   events: AsyncIterable<TranscriptEvent>,
   stream: StreamView,
   onCorrected: () => void,

@@ -1,0 +1,165 @@
+/** `whisper-api bench`: how fast this machine is with a model. */
+import { randomUUID } from "node:crypto";
+import { rmSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { defaultOptions } from "../core/options.ts";
+import sample from "./bench/sample.mp3" with { type: "file" };
+import { type Define, exitCodes, Failure } from "./command.ts";
+import { modelOption } from "./model-option.ts";
+import { clock } from "./progress.ts";
+import { Display, printResult } from "./terminal.ts";
+
+export const define: Define = (command) => {
+  command
+    .argument("[file]", "A recording. Default: one minute of speech that comes with the program.")
+    .addOption(modelOption("Default: WHISPER_MODEL."))
+    .option("-n, --runs <count>", "Measured runs, after one to warm up.", "5")
+    .option("--beam-size <number>", "As in transcribe; 1 = greedy.", String(defaultOptions.beamSize))
+    .option("--json", "As JSON, for programs.")
+    .action(bench);
+};
+
+interface Given {
+  readonly model?: string;
+  readonly runs: string;
+  readonly beamSize: string;
+  readonly json?: true;
+}
+
+/** Milliseconds of one run. */
+interface Run {
+  readonly total: number;
+  readonly first: number;
+  readonly audio: number;
+}
+
+const rows: readonly (readonly [keyof Run, string])[] = [
+  ["total", "whole recording"],
+  ["first", "first segment"],
+];
+
+async function bench(file: string | undefined, options: Given): Promise<void> {
+  const runs = count("--runs", options.runs, 1000);
+  const beamSize = count("--beam-size", options.beamSize, 8);
+  const { openDeps } = await import("./transcription/local.ts");
+  const { native } = await import("../native.ts");
+  using display = new Display();
+  display.show(() => "loading the model");
+  const loadingMs = performance.now();
+  const { engine, config } = await openDeps({ model: options.model, vad: false });
+  const loadMs = performance.now() - loadingMs;
+
+  // in a compiled program the sample is no file that C++ could open
+  const copy = join(tmpdir(), `whisper-api-bench-${randomUUID()}.mp3`);
+  if (file === undefined) await Bun.write(copy, Bun.file(sample));
+  process.once("SIGINT", () => {
+    rmSync(copy, { force: true });
+    process.exit(exitCodes.interrupted);
+  });
+  const measured: Run[] = [];
+  try {
+    for (let run = 0; run <= runs; run += 1) {
+      display.show(() => (run === 0 ? "warming up" : `run ${run} of ${runs}`));
+      const result = await once(engine, file ?? copy, beamSize);
+      if (run > 0) measured.push(result);
+    }
+  } finally {
+    await rm(copy, { force: true });
+  }
+  const { id, precision } = engine.model;
+  await engine.close(0);
+  display.close();
+
+  const audioMs = measured[0]?.audio ?? 0;
+  const info = native.info();
+  const device =
+    info.devices.find(({ type }) => type === (config.gpu === "off" ? "cpu" : "gpu")) ?? info.devices[0];
+  const summary = Object.fromEntries(rows.map(([key]) => [key, spread(measured.map((run) => run[key]))]));
+  const total = spread(measured.map((run) => run.total / audioMs));
+  if (options.json) {
+    const result = {
+      model: id,
+      precision,
+      device: device?.description,
+      beamSize,
+      runs,
+      audioMs,
+      loadMs,
+      ms: summary,
+    };
+    const rounded = (_: string, value: unknown) =>
+      typeof value === "number" ? Number(value.toFixed(4)) : value;
+    return printResult(`${JSON.stringify({ ...result, realTimeFactor: total }, rounded, 2)}\n`);
+  }
+  const row = (name: string, values: Spread, digits: number) =>
+    `${name.padEnd(18)}${[values.min, values.median, values.max].map((value) => value.toFixed(digits).padStart(10)).join("")}\n`;
+  const seconds = ({ min, median, max }: Spread) => ({
+    min: min / 1000,
+    median: median / 1000,
+    max: max / 1000,
+  });
+  await printResult(
+    [
+      `model              ${id} (${precision}), loaded in ${(loadMs / 1000).toFixed(2)} s\n`,
+      `device             ${device?.description ?? "unknown"}, kernels ${info.kernels}\n`,
+      `recording          ${clock(audioMs / 1000)}, beam size ${beamSize}, ${runs} runs\n\n`,
+      `${"".padEnd(18)}${["min", "median", "max"].map((name) => name.padStart(10)).join("")}\n`,
+      ...rows.map(([key, name]) => row(`${name}, s`, seconds(summary[key] as Spread), 3)),
+      row("real-time factor", total, 4),
+      row("times real time", { min: 1 / total.max, median: 1 / total.median, max: 1 / total.min }, 1),
+    ].join(""),
+  );
+}
+
+type Engine = Awaited<ReturnType<typeof import("./transcription/local.ts").openDeps>>["engine"];
+
+/** Decoding of the audio included, as for any request. */
+async function once(engine: Engine, path: string, beamSize: number): Promise<Run> {
+  const startedMs = performance.now();
+  const since = () => performance.now() - startedMs;
+  const events = await engine.transcribe({
+    path,
+    options: { ...defaultOptions, beamSize },
+    tokens: false,
+    priority: "request",
+    signal: new AbortController().signal,
+    requestId: "bench",
+  });
+  let first = 0;
+  let audio = 0;
+  for await (const event of events) {
+    if (event.type === "start") audio = event.durationMs;
+    if (event.type === "segment" && first === 0) first = since();
+  }
+  const total = since();
+  return { total, first: first || total, audio };
+}
+
+interface Spread {
+  readonly min: number;
+  readonly median: number;
+  readonly max: number;
+}
+
+/** Of one value at least. */
+export function spread(values: readonly number[]): Spread {
+  const sorted = values.toSorted((a, b) => a - b);
+  const at = (index: number) => sorted[index] ?? Number.NaN;
+  const middle = (sorted.length - 1) / 2;
+  return {
+    min: at(0),
+    median: (at(Math.floor(middle)) + at(Math.ceil(middle))) / 2,
+    max: at(sorted.length - 1),
+  };
+}
+
+function count(name: string, text: string, most: number): number {
+  const number = Number(text);
+  if (/^\d+$/.test(text) && number >= 1 && number <= most) return number;
+  throw new Failure(
+    `Expected an integer from 1 to ${most} for ${name} but received ${JSON.stringify(text)}`,
+    exitCodes.misuse,
+  );
+}

@@ -1,0 +1,191 @@
+/** What the engine needs: the addon, a CPU for it, perhaps a GPU, decoders, weights. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Config } from "../../config.ts";
+import { speechModels, vadModels } from "../../models/catalog.ts";
+import { sizeOf } from "../../models/download.ts";
+import { findWeights } from "../../models/ensure.ts";
+import type { Info } from "../../native.ts";
+import type { Finding } from "../doctor.ts";
+
+export interface Probe {
+  /** null: the addon could not be loaded, or the weights not be read. */
+  readonly info: Info | null;
+  /** What the child said of it, or what it died of. */
+  readonly problem: string;
+}
+
+const timeoutMs = 60_000;
+
+/** Loads the addon, and `weights` if there are any, in a process of its own: what is wrong there cannot end this one. */
+export async function probe(weights?: string): Promise<Probe> {
+  const isCompiled = Bun.main.startsWith("/$bunfs/") || Bun.main.startsWith("B:/~BUN/");
+  const program = isCompiled ? [process.execPath] : [process.execPath, Bun.main];
+  const child = Bun.spawn([...program, "doctor", "--probe", ...(weights ? [weights] : [])], {
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+    timeout: timeoutMs,
+  });
+  const [stdout, stderr] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  await child.exited;
+  if (child.exitCode === 0) return { info: JSON.parse(stdout) as Info, problem: "" };
+  const said = stderr.trim().split("\n").at(-1) ?? "";
+  return { info: null, problem: child.signalCode ? `the process died of ${child.signalCode}` : said };
+}
+
+/** The child's part. Throws what the addon throws. */
+export async function runProbe(weights: string | true): Promise<void> {
+  try {
+    const { native } = await import("../../native.ts");
+    native.setLog(null);
+    if (typeof weights === "string") {
+      const options = { gpu: -1, threads: 1, kernels: true, slots: 1, slotsBytes: 0 };
+      await (await native.loadModel(weights, options).result).close();
+    }
+    console.log(JSON.stringify(native.info()));
+  } catch (error) {
+    console.error((error as Error).message.replaceAll("\n", " "));
+    process.exit(1);
+  }
+}
+
+export function checkAddon({ info, problem }: Probe): Finding {
+  const topic = "Addon";
+  if (info) return { level: "ok", topic, text: `whisper.cpp ${info.version}, kernels for ${info.kernels}` };
+  const remedy = /SIGILL/.test(problem)
+    ? "This CPU lacks what the addon was built for: build it on this machine with npm start."
+    : /Cannot find module|ENOENT/.test(problem)
+      ? "It is not built: npm start builds it."
+      : "Build it again: remove build/ and run npm start.";
+  return { level: "fail", topic, text: `cannot be loaded: ${problem}`, remedy };
+}
+
+/** What the build's baseline is: CMakeLists.txt. By the names of /proc/cpuinfo. */
+const needed: Partial<Record<NodeJS.Architecture, readonly string[]>> = {
+  x64: ["sse4_2", "avx", "avx2", "bmi2", "fma", "f16c"],
+  arm64: ["asimd", "asimddp"],
+};
+
+export function checkCpu(cpuinfo = readText("/proc/cpuinfo"), architecture = process.arch): Finding {
+  const topic = "CPU";
+  const [, listed] = /^(?:flags|Features)\s*:\s*(.*)$/m.exec(cpuinfo) ?? [];
+  const wanted = needed[architecture];
+  const cores = `${navigator.hardwareConcurrency} cores`;
+  if (!wanted || listed === undefined) {
+    return {
+      level: "ok",
+      topic,
+      text: `${architecture}, ${cores}; its features are not listed on this system`,
+    };
+  }
+  const features = new Set(listed.split(/\s+/));
+  const missing = wanted.filter((name) => !features.has(name));
+  if (missing.length === 0)
+    return { level: "ok", topic, text: `${architecture} with ${wanted.join(" ")}, ${cores}` };
+  return {
+    level: "fail",
+    topic,
+    text: `${architecture} without ${missing.join(" ")}, which the addon is built for`,
+    remedy: "Use a machine with x86-64-v3 (2013 and later) or armv8.2 with dot products.",
+  };
+}
+
+export function checkGpu({ devices }: Pick<Info, "devices">, setting: Config["gpu"]): Finding {
+  const topic = "GPU";
+  const gpus = devices.filter(({ type }) => type === "gpu");
+  if (typeof setting === "number" && setting >= gpus.length) {
+    return {
+      level: "warn",
+      topic,
+      text: `GPU=${setting} is not there (${gpus.length} found): the CPU computes`,
+      remedy: "Set GPU to auto, or build with --cuda or --vulkan.",
+    };
+  }
+  if (gpus.length === 0) return { level: "ok", topic, text: "none in this build: the CPU computes" };
+  const used = setting === "off" ? " (off by GPU=off)" : "";
+  return { level: "ok", topic, text: gpus.map(({ description }) => description).join(", ") + used };
+}
+
+export function checkFfmpeg({ ffmpeg }: Pick<Info, "ffmpeg">): Finding {
+  const topic = "Decoders";
+  if (ffmpeg !== null) return { level: "ok", topic, text: `FFmpeg's libraries, libavformat ${ffmpeg}` };
+  return {
+    level: "warn",
+    topic,
+    text: "built without FFmpeg's libraries: only wav, mp3, flac and ogg-vorbis are read",
+    remedy: "Install libavformat-dev libavcodec-dev libavutil-dev libswresample-dev, then npm start.",
+  };
+}
+
+export async function* checkWeights(config: Config): AsyncGenerator<Finding> {
+  yield await checkSpeechModel(config);
+  const { vadModel: name, modelsDir } = config;
+  if (name === "off") yield { level: "ok", topic: "VAD", text: "off by VAD_MODEL=off" };
+  else if (isPath(name)) yield await checkFile("VAD", name, config, false);
+  else {
+    const found = vadModels.find((weights) => weights.name === name);
+    if (!found) yield unknown("VAD", `VAD_MODEL=${name} is not known`);
+    else if ((await sizeOf(join(modelsDir, found.file))) === found.bytes)
+      yield { level: "ok", topic: "VAD", text: name };
+    else yield missing("VAD", name);
+  }
+}
+
+async function checkSpeechModel(config: Config): Promise<Finding> {
+  const { whisperModel: name, modelsDir } = config;
+  const topic = "Model";
+  if (name === "demo") {
+    const remedy = "Set WHISPER_MODEL to a real one: base, small, large-v3-turbo.";
+    return { level: "warn", topic, text: "demo knows a few words of synthetic voices only", remedy };
+  }
+  if (isPath(name)) return checkFile(topic, name, config, true);
+  try {
+    const weights = findWeights(speechModels, name, "WHISPER_MODEL");
+    const path = join(modelsDir, weights.file);
+    if ((await sizeOf(path)) === weights.bytes) return checkFile(topic, path, config, true);
+  } catch (error) {
+    return unknown(topic, (error as Error).message);
+  }
+  return missing(topic, name);
+}
+
+/** Reads weights in a child process. */
+async function checkFile(topic: string, name: string, config: Config, isSpeech: boolean): Promise<Finding> {
+  const paths = [name, join(config.modelsDir, name)];
+  const sizes = await Promise.all(paths.map(sizeOf));
+  const path = paths[sizes.findIndex((bytes) => bytes > 0)];
+  if (path === undefined) return unknown(topic, `There is no file ${name}`);
+  if (!isSpeech) return { level: "ok", topic, text: path };
+  const { info, problem } = await probe(path);
+  if (info) return { level: "ok", topic, text: `${path} can be read` };
+  const remedy = "Delete it and pull it again: whisper-api models rm, whisper-api models pull.";
+  return { level: "fail", topic, text: `${path} cannot be used: ${problem}`, remedy };
+}
+
+const isPath = (name: string) => name.includes("/") || name.endsWith(".bin");
+
+const unknown = (topic: string, text: string): Finding => ({
+  level: "fail",
+  topic,
+  text,
+  remedy: "whisper-api models list --all shows the names.",
+});
+
+const missing = (topic: string, name: string): Finding => ({
+  level: "warn",
+  topic,
+  text: `${name} is not here yet: it is downloaded at the next start`,
+  remedy: `whisper-api models pull ${name}`,
+});
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}

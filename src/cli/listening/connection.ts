@@ -1,0 +1,94 @@
+/** A live session: in this process, or of a server. The same events go in and out. */
+import { defaultConfig } from "../../live/config.ts";
+import type { ServerEvent } from "../../live/events.ts";
+import { defaultLimits } from "../../live/limits.ts";
+import { Session } from "../../live/session.ts";
+import { Failure } from "../command.ts";
+import { commandLog } from "../terminal.ts";
+import { openDeps } from "../transcription/local.ts";
+import { authorization, type ServerAddress } from "../transcription/remote.ts";
+
+export interface Connection extends AsyncDisposable {
+  /** An event of the client, in OpenAI's shape. */
+  send(event: object): void;
+}
+
+export interface Listener {
+  readonly received: (event: ServerEvent) => void;
+  /** The session has ended by itself: nothing more will come. */
+  readonly ended: (failure: Failure) => void;
+}
+
+/** For ever, as far as timers go. */
+const lifetimeMs = 2 ** 31 - 1;
+
+const clock = {
+  now: Date.now,
+  after(ms: number, act: () => void) {
+    const timer = setTimeout(act, ms);
+    return () => clearTimeout(timer);
+  },
+};
+
+/** Throws as `openDeps`. */
+export async function openLocal(model: string | undefined, listener: Listener): Promise<Connection> {
+  const { engine } = await openDeps({ model, vad: true });
+  const session = new Session({
+    engine,
+    spoken: { model: engine.model.id, knowsModel: () => true, languages: engine.model.languages },
+    log: commandLog,
+    clock,
+    limits: { ...defaultLimits, lifetimeMs },
+    config: defaultConfig,
+    dialect: "ga",
+    send: (event) => listener.received(event as ServerEvent),
+    close: (_, reason) => listener.ended(new Failure(`Listening has ended: ${reason}`)),
+    // sound comes at its own pace
+    read() {},
+  });
+  return {
+    send: (event) => session.receive(JSON.stringify(event)),
+    async [Symbol.asyncDispose]() {
+      session.leave();
+      await engine.close(0);
+    },
+  };
+}
+
+/** Throws Failure when there is no such server, or it refuses. */
+export async function openRemote(server: ServerAddress, listener: Listener): Promise<Connection> {
+  const url = `${server.url.replace(/^http/, "ws")}/v1/realtime?intent=transcription`;
+  const socket = new WebSocket(url, { headers: authorization(server) } as never);
+  const { promise, resolve, reject } = Promise.withResolvers<Connection>();
+  let refusal = "";
+  let isOpen = false;
+  let isClosing = false;
+  socket.onmessage = ({ data }) => {
+    const event = JSON.parse(String(data)) as ServerEvent & { error?: { message: string } };
+    // the first word of a server that takes us, and the last of one that does not
+    if (event.type === "session.created") {
+      isOpen = true;
+      resolve(connection);
+    }
+    if (event.type === "error") refusal = event.error?.message ?? "";
+    listener.received(event);
+  };
+  socket.onclose = ({ code, reason }) => {
+    if (isClosing) return;
+    const failure = new Failure(
+      isOpen || refusal || reason
+        ? `${server.url} has ended the session: ${refusal || reason || `code ${code}`}`
+        : `${server.url} cannot be reached, or is no whisper-api`,
+    );
+    reject(failure);
+    listener.ended(failure);
+  };
+  const connection: Connection = {
+    send: (event) => void socket.send(JSON.stringify(event)),
+    async [Symbol.asyncDispose]() {
+      isClosing = true;
+      socket.close();
+    },
+  };
+  return promise;
+}

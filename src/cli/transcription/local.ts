@@ -1,0 +1,68 @@
+/** Transcribes in this process: no server, no copy of the recording. */
+import { boot } from "../../boot.ts";
+import { loadConfig } from "../../config.ts";
+import { showsTokens, streamView } from "../../core/formats.ts";
+import type { Logger } from "../../log.ts";
+import { payloads } from "../../modules/transcriptions/index.ts";
+import { readRequest } from "../../modules/transcriptions/request.ts";
+import { exitCodes, Failure } from "../command.ts";
+import { commandLog } from "../terminal.ts";
+import type { Payload, Transcriber } from "./transcriber.ts";
+
+export interface LocalOptions {
+  /** Name or path; undefined: WHISPER_MODEL. */
+  readonly model: string | undefined;
+  /** Whether voice activity detection is to be had: its weights may have to be downloaded. */
+  readonly vad: boolean;
+}
+
+/** What a command computes with. Throws ConfigError, ModelError, or Failure when another model than the wanted would answer. */
+export async function openDeps({ model, vad }: LocalOptions) {
+  const { config, warnings } = loadConfig();
+  const wanted = model ?? config.whisperModel;
+  const notes = [...warnings];
+  let reason = "";
+  const log: Logger = {
+    ...commandLog,
+    warn(message, fields) {
+      notes.push(message);
+      if (fields?.reason) reason = ` (${fields.reason})`;
+    },
+  };
+  const settings = { ...config, whisperModel: wanted, vadModel: vad ? config.vadModel : "off" };
+  const deps = await boot(settings, log);
+  const { id } = deps.engine.model;
+  // the bundled model in place of the wanted one: for a server better than nothing, here a file full of wrong words
+  if (id === "demo" && wanted !== "demo" && !wanted.endsWith("demo.bin")) {
+    throw new Failure(
+      `The model ${wanted} is not here and could not be downloaded${reason}. --model demo tries the small bundled one.`,
+      exitCodes.misuse,
+    );
+  }
+  for (const note of notes) commandLog.warn(note);
+  return deps;
+}
+
+/** Throws as `openDeps`. */
+export async function openLocal(options: LocalOptions): Promise<Transcriber> {
+  const deps = await openDeps(options);
+  const { engine } = deps;
+  return {
+    async *transcribe({ path, isTranslation, fields, shown, signal }) {
+      const own = new Map([...fields].filter(([name]) => name !== "model"));
+      const task = isTranslation ? "translate" : "transcribe";
+      const request = readRequest(task, own, engine.model, deps.hasVad());
+      const events = await engine.transcribe({
+        path,
+        options: request.options,
+        tokens: shown && showsTokens(request.view),
+        priority: "request",
+        signal,
+        requestId: path,
+      });
+      const view = streamView(request.view, request.options);
+      yield* payloads(events, view, () => {}) as AsyncIterable<Payload>;
+    },
+    [Symbol.asyncDispose]: () => engine.close(0),
+  };
+}

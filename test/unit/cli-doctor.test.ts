@@ -1,0 +1,153 @@
+import { describe, expect, test } from "bun:test";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { spread } from "../../src/cli/bench.ts";
+import { checkAddon, checkCpu, checkFfmpeg, checkGpu } from "../../src/cli/doctor/engine.ts";
+import { checkFolders, checkKeys, checkPort, checkStore } from "../../src/cli/doctor/place.ts";
+import { loadConfig } from "../../src/config.ts";
+
+const configOf = (env: Record<string, string>) => loadConfig(env).config;
+
+describe("the doctor on the CPU", () => {
+  const flags = "flags\t\t: fpu sse4_2 avx avx2 bmi2 fma f16c avx512f\n";
+
+  test("names what is missing for the build", () => {
+    expect(checkCpu(flags.replace(" avx2", "").replace(" fma", ""), "x64")).toMatchObject({
+      level: "fail",
+      text: "x64 without avx2 fma, which the addon is built for",
+    });
+  });
+
+  test("is content with the baseline", () => {
+    expect(checkCpu(flags, "x64").level).toBe("ok");
+    expect(checkCpu("Features\t: fp asimd asimddp\n", "arm64").level).toBe("ok");
+    expect(checkCpu("Features\t: fp asimd\n", "arm64").level).toBe("fail");
+  });
+
+  test("does not guess where features are not listed", () => {
+    expect(checkCpu("", "arm64")).toMatchObject({ level: "ok", text: expect.stringContaining("not listed") });
+  });
+});
+
+describe("the doctor on the addon", () => {
+  test.each([
+    ["the process died of SIGILL", "lacks what the addon was built for"],
+    ["Cannot find module '../build/Release/whisper.node'", "npm start builds it"],
+    ["undefined symbol: napi_x", "Build it again"],
+  ])("has a remedy for %p", (problem, remedy) => {
+    expect(checkAddon({ info: null, problem })).toMatchObject({
+      level: "fail",
+      remedy: expect.stringContaining(remedy),
+    });
+  });
+});
+
+test("the doctor warns of a GPU that is not there, and of missing decoders", () => {
+  expect(checkGpu({ devices: [] }, 0).level).toBe("warn");
+  expect(checkGpu({ devices: [] }, "auto").level).toBe("ok");
+  expect(checkFfmpeg({ ffmpeg: null })).toMatchObject({
+    level: "warn",
+    remedy: expect.stringContaining("libavformat"),
+  });
+  expect(checkFfmpeg({ ffmpeg: "59.1" }).level).toBe("ok");
+});
+
+describe("the doctor on a port", () => {
+  test("that another program holds says so", async () => {
+    const other = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("OK") });
+    try {
+      expect(await checkPort(configOf({ HOST: "127.0.0.1", PORT: String(other.port) }))).toMatchObject({
+        level: "fail",
+        remedy: "Set PORT to another one.",
+      });
+    } finally {
+      await other.stop(true);
+    }
+  });
+
+  test("that we serve already is content", async () => {
+    const ours = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      fetch: () => Response.json({ status: "ok", version: "1.2.3" }),
+    });
+    try {
+      expect(await checkPort(configOf({ HOST: "127.0.0.1", PORT: String(ours.port) }))).toMatchObject({
+        level: "ok",
+        text: expect.stringContaining("whisper-api 1.2.3"),
+      });
+    } finally {
+      await ours.stop(true);
+    }
+  });
+
+  test("that is free leaves it free", async () => {
+    expect((await checkPort(configOf({ HOST: "127.0.0.1", PORT: "0" }))).level).toBe("ok");
+  });
+
+  test("on an address of another machine fails", async () => {
+    expect((await checkPort(configOf({ HOST: "192.0.2.1", PORT: "0" }))).level).toBe("fail");
+  });
+});
+
+describe("the doctor on folders", () => {
+  test("fails where one cannot be made, and makes none", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "whisper-doctor-"));
+    try {
+      await Bun.write(join(folder, "file"), "");
+      const config = configOf({
+        DATA_DIR: join(folder, "new"),
+        UPLOAD_DIR: join(folder, "file/x"),
+        MODELS_DIR: folder,
+      });
+      const findings = await Array.fromAsync(checkFolders(config));
+      expect(findings.map(({ level }) => level)).toEqual(["ok", "fail", "ok"]);
+      expect(findings[1]?.remedy).toContain("UPLOAD_DIR");
+      expect(await readdir(folder)).toEqual(["file"]);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+});
+
+describe("the doctor on the store", () => {
+  const config = (redisUrl?: string) => ({ ...configOf({}), ...(redisUrl ? { redisUrl } : {}) });
+
+  test("says nothing without REDIS_URL", async () => {
+    expect(await Array.fromAsync(checkStore(config()))).toEqual([]);
+  });
+
+  test("fails when nobody answers, and shows no password", async () => {
+    const closed = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+    const { port } = closed;
+    closed.stop(true);
+    const [finding] = await Array.fromAsync(checkStore(config(`redis://me:secret@127.0.0.1:${port}`)));
+    expect(finding).toMatchObject({ level: "fail", text: expect.stringContaining("ECONNREFUSED") });
+    expect(JSON.stringify(finding)).not.toContain("secret");
+  });
+
+  test("is content when somebody answers", async () => {
+    const open = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+    try {
+      const [finding] = await Array.fromAsync(checkStore(config(`redis://127.0.0.1:${open.port}`)));
+      expect(finding?.level).toBe("ok");
+    } finally {
+      open.stop(true);
+    }
+  });
+});
+
+test("the doctor warns of a server that is open to all, but not on one's own machine", () => {
+  expect(checkKeys({ apiKeys: [], host: "0.0.0.0" }).level).toBe("warn");
+  expect(checkKeys({ apiKeys: [], host: "127.0.0.1" }).level).toBe("ok");
+  expect(checkKeys({ apiKeys: ["k"], host: "0.0.0.0" }).level).toBe("ok");
+});
+
+test.each([
+  [[3], { min: 3, median: 3, max: 3 }],
+  [[3, 1], { min: 1, median: 2, max: 3 }],
+  [[10, 2, 3], { min: 2, median: 3, max: 10 }],
+])("the spread of %p is %p", (values, expected) => {
+  expect(spread(values)).toEqual(expected);
+});
