@@ -7,10 +7,13 @@ import type { Deps } from "./http/deps.ts";
 import type { Logger } from "./log.ts";
 import { ensureModel, ensureVad, ModelError } from "./models/ensure.ts";
 import { native } from "./native.ts";
+import { openOutbound } from "./net/outbound.ts";
 import { openBlobs } from "./store/blobs/open.ts";
 import { openSqliteStore } from "./store/sqlite/open.ts";
 import type { Store } from "./store/store.ts";
 import { TaskService } from "./tasks/tasks.ts";
+import type { TaskWatchers } from "./tasks/watchers.ts";
+import { TaskWebhooks } from "./tasks/webhooks.ts";
 
 /** Weights, then the engine on them. Throws ModelError, or the addon's error for weights that cannot be used. */
 export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "stopping">> {
@@ -61,17 +64,33 @@ export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "sto
     device: info.devices.find((device) => device.type === (gpu >= 0 ? "gpu" : "cpu"))?.description,
   });
   const store = await openStore(config, log);
-  const tasks = openTasks(config, log, engine, store);
-  return { config, log, engine, store, tasks, hasVad: () => vad.path !== null, version };
+  const webhooks = openWebhooks(config, log, store);
+  const tasks = openTasks(config, log, engine, store, webhooks);
+  return { config, log, engine, store, tasks, webhooks, hasVad: () => vad.path !== null, version };
 }
 
 /** It does no jobs until it is told to start. */
-export function openTasks(config: Config, log: Logger, engine: Engine, store: Store): TaskService {
+export function openTasks(
+  config: Config,
+  log: Logger,
+  engine: Engine,
+  store: Store,
+  watchers: TaskWatchers,
+): TaskService {
   return new TaskService({
-    ...{ deps: { engine }, log, store },
-    watchers: { async check() {}, async register() {}, async ended() {} },
+    ...{ deps: { engine }, log, store, watchers },
     limits: { perCaller: config.maxTasksPerCaller, maxBytes: config.maxTaskBytes },
     ttlMs: config.taskTtlMs,
+  });
+}
+
+/** It delivers nothing until it is told to start. */
+export function openWebhooks(config: Config, log: Logger, store: Store): TaskWebhooks {
+  const { webhooks, jobs, tasks } = store;
+  return new TaskWebhooks({
+    ...{ webhooks, jobs, tasks, log },
+    outbound: openOutbound({ allowPrivate: config.webhookAllowPrivate }),
+    publicUrl: config.publicUrl,
   });
 }
 

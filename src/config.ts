@@ -214,6 +214,18 @@ const settings = {
   awsAccessKeyId: setting("AWS_ACCESS_KEY_ID", text, "", "Id of the key for the bucket.", true),
   awsSecretAccessKey: setting("AWS_SECRET_ACCESS_KEY", text, "", "The key itself.", true),
   awsSessionToken: setting("AWS_SESSION_TOKEN", text, "", "Its token, where it is a temporary one.", true),
+  publicUrl: setting(
+    "PUBLIC_URL",
+    optionalBaseUrl,
+    "",
+    "Where clients reach this server, for links in webhooks; none = links without a host.",
+  ),
+  webhookAllowPrivate: setting(
+    "WEBHOOK_ALLOW_PRIVATE",
+    flag,
+    "false",
+    "For development: webhooks may go to private addresses.",
+  ),
   sessionLifetimeMs: setting("SESSION_LIFETIME", duration(1000), "60m", "Longest realtime session."),
   gpu: setting("GPU", gpu, "auto", "auto, off, or the index of a GPU."),
   shutdownTimeoutMs: setting("SHUTDOWN_TIMEOUT", duration(0), "30s", "Time that running work has to end."),

@@ -11,6 +11,7 @@ import { socketLimits } from "./modules/realtime/socket.ts";
 import { system } from "./modules/system/index.ts";
 import { tasks } from "./modules/tasks/index.ts";
 import { transcriptions } from "./modules/transcriptions/index.ts";
+import { webhooks } from "./modules/webhooks/index.ts";
 
 type Handler = (request: Request) => Response | Promise<Response>;
 
@@ -58,6 +59,7 @@ export function createServer(deps: Deps) {
       // Bound to routes, not to paths: nothing that a client writes can make the two disagree.
       .onBeforeHandle(({ request }) => guard(request.headers.get("authorization")))
       .use(transcriptions(deps))
+      .use(webhooks(deps))
       .use(tasks(deps))
       .use(models(deps))
       .use(live.secrets)

@@ -37,6 +37,7 @@ async function serve(worker: boolean): Promise<void> {
 
   const deps = await boot(config, log);
   if (config.apiKeys.length === 0) log.warn("No API_KEY is set: everyone who reaches this server can use it");
+  deps.webhooks.start();
   deps.tasks.start(worker && config.worker ? config.maxRunningTasks || deps.engine.model.slots : 0);
   const stopping = new AbortController();
   const app = createServer({ ...deps, stopping: stopping.signal }).listen({
@@ -50,6 +51,7 @@ async function serve(worker: boolean): Promise<void> {
     const drained = server.stop();
     stopping.abort();
     await Promise.all([
+      deps.webhooks.close(config.shutdownTimeoutMs),
       deps.tasks.close(config.shutdownTimeoutMs),
       deps.engine.close(config.shutdownTimeoutMs),
     ]);

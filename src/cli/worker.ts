@@ -26,13 +26,14 @@ async function work({ concurrency: given }: Given): Promise<void> {
   for (const warning of warnings) log.warn(warning);
   log.debug("settings", loggableConfig(config));
 
-  const { engine, store, tasks } = await boot(config, log);
+  const { engine, store, tasks, webhooks } = await boot(config, log);
   const concurrency = Number(given ?? 0) || config.maxRunningTasks || engine.model.slots;
+  webhooks.start();
   tasks.start(concurrency);
   const stopped = stopOnSignal(async () => {
     const graceMs = config.shutdownTimeoutMs;
     log.info("stopping", { graceMs });
-    await Promise.all([tasks.close(graceMs), engine.close(graceMs)]);
+    await Promise.all([webhooks.close(graceMs), tasks.close(graceMs), engine.close(graceMs)]);
     await store.close();
     log.info("stopped");
   });

@@ -3,6 +3,7 @@ import type { Engine } from "../engine/engine.ts";
 import type { Logger } from "../log.ts";
 import type { Store } from "../store/store.ts";
 import type { TaskService } from "../tasks/tasks.ts";
+import type { TaskWebhooks } from "../tasks/webhooks.ts";
 
 /** All that the HTTP layer is made of. The only way in for values of the layers below. */
 export interface Deps {
@@ -10,6 +11,7 @@ export interface Deps {
   readonly log: Logger;
   readonly engine: Engine;
   readonly store: Store;
+  readonly webhooks: TaskWebhooks;
   readonly tasks: TaskService;
   /** Whether voice activity detection has its weights now. */
   readonly hasVad: () => boolean;

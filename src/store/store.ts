@@ -2,11 +2,13 @@
  * What outlives a request and may be shared by several processes: one interface for each kind of state, implemented on embedded
  * SQLite files and on Redis. The layers above see the interfaces only.
  */
+
 import { AppError } from "../core/errors.ts";
 import type { Logger } from "../log.ts";
 import type { Blobs } from "./blobs.ts";
 import type { JobQueue } from "./jobs.ts";
 import type { Tasks } from "./tasks.ts";
+import type { Webhooks } from "./webhooks.ts";
 
 export interface StoreOptions {
   readonly log: Logger;
@@ -20,6 +22,7 @@ export interface Store {
   readonly jobs: JobQueue;
   /** false: operations reject with StoreUnavailable for now. It comes back by itself. */
   readonly isAvailable: boolean;
+  readonly webhooks: Webhooks;
   readonly tasks: Tasks;
   /** Ends connections and workers; jobs that run are given back to the queue. Idempotent. */
   close(): Promise<void>;

@@ -5,11 +5,13 @@ import type { Logger } from "../log.ts";
 import type { Blobs } from "../store/blobs.ts";
 import type { JobQueue } from "../store/jobs.ts";
 import type { Tasks } from "../store/tasks.ts";
+import type { TaskWatchers } from "./watchers.ts";
 
 export interface SweepOptions {
   readonly tasks: Tasks;
   readonly jobs: JobQueue;
   readonly blobs: Blobs;
+  readonly watchers: Pick<TaskWatchers, "removed">;
   /** Ended tasks are removed after this time. */
   readonly ttlMs: number;
   readonly log: Logger;
@@ -62,7 +64,7 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
 }
 
 /** Once. Any number of processes may do it at the same time. */
-export async function sweep({ tasks, jobs, blobs, ttlMs, log }: SweepOptions): Promise<void> {
+export async function sweep({ tasks, jobs, blobs, watchers, ttlMs, log }: SweepOptions): Promise<void> {
   for (let after: string | undefined; ; ) {
     const page = await tasks.unfinished(chunk, after);
     for (const { id } of page) await jobs.add("transcription", id);
@@ -75,6 +77,7 @@ export async function sweep({ tasks, jobs, blobs, ttlMs, log }: SweepOptions): P
     const page = await tasks.endedBefore(Date.now() - ttlMs, chunk);
     for (const { id, blob } of page) {
       await blobs.remove(blob);
+      await watchers.removed(id);
       await tasks.remove(id);
     }
     expired += page.length;

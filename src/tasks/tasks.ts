@@ -53,11 +53,11 @@ export class TaskService {
 
   /** Does jobs, at most so many at a time; 0: none, but what is left over by crashes is cleared up all the same. Called once. */
   start(concurrency: number): void {
-    const { store, ttlMs, log } = this.options;
+    const { store, watchers, ttlMs, log } = this.options;
     if (concurrency > 0) {
       this.worker = store.jobs.work("transcription", concurrency, (job) => this.runner.run(job));
     }
-    this.sweeper = sweepRegularly({ ...store, ttlMs, log });
+    this.sweeper = sweepRegularly({ ...store, watchers, ttlMs, log });
   }
 
   /** Takes no more jobs; those that run are given back after `graceMs`. */
@@ -149,7 +149,8 @@ export class TaskService {
 
   /** Forgets a task that has ended. Idempotent. */
   async remove(id: string): Promise<void> {
-    const { store } = this.options;
+    const { store, watchers } = this.options;
+    await watchers.removed(id);
     await store.tasks.remove(id);
     await store.blobs.remove(id);
     this.changes.tell(id);

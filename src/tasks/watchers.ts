@@ -17,4 +17,6 @@ export interface TaskWatchers {
    * promised to those who watch is durable when it resolves.
    */
   ended(task: Task): Promise<void>;
+  /** A task is about to be removed, and what belongs to it with it. Idempotent. */
+  removed(taskId: string): Promise<void>;
 }

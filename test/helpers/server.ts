@@ -4,12 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Config, loadConfig } from "../../src/config.ts";
 import type { LogFields, Logger } from "../../src/log.ts";
+import { openOutbound } from "../../src/net/outbound.ts";
 import { createServer } from "../../src/server.ts";
 import { DiskBlobs } from "../../src/store/blobs/disk.ts";
 import { openSqliteStore } from "../../src/store/sqlite/open.ts";
 import type { Store } from "../../src/store/store.ts";
 import { TaskService } from "../../src/tasks/tasks.ts";
 import type { TaskWatchers } from "../../src/tasks/watchers.ts";
+import { TaskWebhooks } from "../../src/tasks/webhooks.ts";
 import { FakeEngine } from "./engine.ts";
 
 export interface LogLine {
@@ -20,6 +22,8 @@ export interface LogLine {
 
 export interface TestServer extends AsyncDisposable {
   readonly engine: FakeEngine;
+  readonly store: Store;
+  readonly webhooks: TaskWebhooks;
   readonly log: readonly LogLine[];
   readonly uploadDir: string;
   readonly app: ReturnType<typeof createServer>;
@@ -43,12 +47,11 @@ interface Settings {
   readonly hasVad?: boolean;
   /** Default: one in memory. */
   readonly store?: Store;
-  /** Tasks that are worked on at the same time; default: none is. */
+  /** Tasks that are worked on at the same time; default: none is, and nothing is delivered. */
   readonly workers?: number;
+  /** Default: its webhooks. */
   readonly watchers?: TaskWatchers;
 }
-
-const nobody: TaskWatchers = { async check() {}, async register() {}, async ended() {} };
 
 /** Disposal fails when a temporary file is left. */
 export async function testServer(settings: Settings = {}): Promise<TestServer> {
@@ -70,16 +73,22 @@ export async function testServer(settings: Settings = {}): Promise<TestServer> {
   const blobDir = join(dataDir, "blobs");
   const blobs = new DiskBlobs(blobDir);
   const store = settings.store ?? openSqliteStore(":memory:", { log: logger, blobs });
+  const webhooks = new TaskWebhooks({
+    ...{ webhooks: store.webhooks, jobs: store.jobs, tasks: store.tasks, log: logger },
+    outbound: openOutbound({ allowPrivate: config.webhookAllowPrivate }),
+    publicUrl: config.publicUrl,
+  });
   const tasks = new TaskService({
     ...{ deps: { engine }, log: logger, store, ttlMs: config.taskTtlMs },
-    watchers: settings.watchers ?? nobody,
+    watchers: settings.watchers ?? webhooks,
     limits: { perCaller: config.maxTasksPerCaller, maxBytes: config.maxTaskBytes },
   });
   if (settings.workers) tasks.start(settings.workers);
+  if (settings.workers) webhooks.start();
   const stopping = new AbortController();
   const { signal } = stopping;
   const deps = {
-    ...{ config, log: logger, engine, store, tasks },
+    ...{ config, log: logger, engine, store, tasks, webhooks },
     hasVad: () => hasVad,
     stopping: signal,
     version: "1.2.3",
@@ -88,6 +97,8 @@ export async function testServer(settings: Settings = {}): Promise<TestServer> {
   const leftovers = () => readdir(uploadDir);
   return {
     engine,
+    store,
+    webhooks,
     log,
     uploadDir,
     stopping,
@@ -109,6 +120,7 @@ export async function testServer(settings: Settings = {}): Promise<TestServer> {
     async [Symbol.asyncDispose]() {
       await app.server?.stop(true);
       await tasks.close(0);
+      await webhooks.close(0);
       await store.close();
       const left = await leftovers();
       await rm(dataDir, { recursive: true });

@@ -143,6 +143,7 @@ describe("a submission", () => {
       check: () => Promise.reject(refused),
       async register() {},
       async ended() {},
+      async removed() {},
     };
     await using server = await testServer({ watchers });
     const response = await server.fetch(transcriptions, form({ async: "true", webhook_url: "x" }));
@@ -320,6 +321,7 @@ describe("the end of a task", () => {
       async ended(task: Task) {
         told.push(`${task.id} ${task.status}`);
       },
+      async removed() {},
     };
     await using server = await testServer({ watchers });
     const task = await submit(server, { webhook_url: "https://example.com/hook", webhook_secret: "s" });

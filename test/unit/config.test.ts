@@ -114,6 +114,8 @@ describe("the settings", () => {
       awsAccessKeyId: "",
       awsSecretAccessKey: "",
       awsSessionToken: "",
+      publicUrl: "",
+      webhookAllowPrivate: false,
       sessionLifetimeMs: 3_600_000,
       gpu: "auto",
       shutdownTimeoutMs: 30_000,

@@ -1,7 +1,9 @@
 /** Live transcription: GET /v1/realtime and the POST routes that make keys for it. */
 import { Elysia } from "elysia";
+import { integer, object } from "../../core/read.ts";
 import type { Deps } from "../../http/deps.ts";
 import { bearerOf } from "../../http/guard.ts";
+import { readJson } from "../../http/json.ts";
 import { modelAliases } from "../../http/model-names.ts";
 import {
   betaSessionObject,
@@ -14,9 +16,7 @@ import {
 } from "../../live/config.ts";
 import { newId } from "../../live/events.ts";
 import { closeCodes } from "../../live/limits.ts";
-import { integer, object } from "../../live/read.ts";
 import { secretDocs, sessionDocs, socketDocs } from "./docs.ts";
-import { readJson } from "./json.ts";
 import { Secrets } from "./secrets.ts";
 import { Sessions } from "./sessions.ts";
 import { callerOf, connect, type RealtimeState } from "./socket.ts";

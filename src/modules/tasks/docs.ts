@@ -2,7 +2,8 @@
 import type { DocumentDecoration } from "elysia";
 import type { ErrorCode } from "../../core/errors.ts";
 import { errorResponses, jsonResponse } from "../../http/openapi.ts";
-import { eventFields, listFields, pageFields, queryParameters } from "./schema.ts";
+import { queryParameters } from "../../http/query.ts";
+import { eventFields, listFields, pageFields } from "./schema.ts";
 
 const idParameter = {
   ...{ name: "task_id", in: "path", required: true },

@@ -4,7 +4,7 @@ import { AppError } from "../../core/errors.ts";
 import { hasEnded } from "../../core/task.ts";
 import { callerOf } from "../../http/caller.ts";
 import type { Deps } from "../../http/deps.ts";
-import { type FieldTable, type FieldValues, readForm } from "../../http/form.ts";
+import { readQuery } from "../../http/query.ts";
 import { eventStream } from "../../http/sse.ts";
 import { report } from "../../http/trail.ts";
 import type { Task } from "../../store/tasks.ts";
@@ -98,10 +98,4 @@ function stream(deps: Deps, task: Task, after: number, request: Request, server:
     abandoned: () => abandoned.abort(),
     pulled: () => server?.timeout(request, idleSeconds),
   });
-}
-
-/** Throws invalid_value that names the parameter; unknown ones are read over. */
-function readQuery<Table extends FieldTable>(table: Table, request: Request): FieldValues<Table> {
-  const parameters = new URLSearchParams(/\?([^#]*)/.exec(request.url)?.[1] ?? "");
-  return readForm(table, new Map([...parameters.keys()].map((name) => [name, parameters.getAll(name)])));
 }

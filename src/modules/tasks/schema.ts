@@ -2,7 +2,7 @@
 import { t } from "elysia";
 import { responseFormats } from "../../core/formats.ts";
 import { taskStatuses } from "../../core/task.ts";
-import { type FieldTable, integerIn, wireName } from "../../http/form.ts";
+import { integerIn } from "../../http/form.ts";
 
 export const pageDefaults = { page: 1, pageSize: 100 };
 
@@ -29,10 +29,3 @@ export const eventFields = {
     description: "`sequence` of the last event that was read: the stream goes on behind it.",
   }),
 };
-
-/** A table as OpenAPI's parameters of a query. */
-export const queryParameters = (table: FieldTable) =>
-  Object.entries(table).map(([key, { description, ...schema }]) => ({
-    ...{ name: wireName(key), in: "query", required: false, description },
-    schema: schema as object,
-  }));

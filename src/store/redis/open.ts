@@ -3,6 +3,7 @@ import type { Store, StoreOptions } from "../store.ts";
 import { RedisConnection, type RedisOptions } from "./connection.ts";
 import { RedisJobQueue } from "./jobs.ts";
 import { RedisTasks } from "./tasks.ts";
+import { RedisWebhooks } from "./webhooks.ts";
 
 /** Does not wait for Redis: see Store.isAvailable. */
 export function openRedisStore(options: RedisOptions & StoreOptions): Store {
@@ -14,6 +15,7 @@ export function openRedisStore(options: RedisOptions & StoreOptions): Store {
       return connection.isAvailable && jobs.isAvailable;
     },
     blobs: options.blobs,
+    webhooks: new RedisWebhooks(connection),
     jobs,
     tasks: new RedisTasks(connection),
     async close() {

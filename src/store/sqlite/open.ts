@@ -6,6 +6,7 @@ import type { Store, StoreOptions } from "../store.ts";
 import { SqliteJobQueue } from "./jobs.ts";
 import { Presence } from "./presence.ts";
 import { SqliteTasks } from "./tasks.ts";
+import { SqliteWebhooks } from "./webhooks.ts";
 
 /** For processes that write at the same time. */
 const busyMs = 5000;
@@ -25,6 +26,7 @@ export function openSqliteStore(dir: string, { log, blobs }: StoreOptions): Stor
   return {
     kind: "sqlite",
     isAvailable: true,
+    webhooks: new SqliteWebhooks(state),
     tasks: new SqliteTasks(state),
     blobs,
     jobs,
