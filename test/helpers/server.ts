@@ -24,6 +24,7 @@ export interface TestServer extends AsyncDisposable {
   readonly engine: FakeEngine;
   readonly store: Store;
   readonly webhooks: TaskWebhooks;
+  readonly tasks: TaskService;
   readonly log: readonly LogLine[];
   readonly uploadDir: string;
   readonly app: ReturnType<typeof createServer>;
@@ -99,6 +100,7 @@ export async function testServer(settings: Settings = {}): Promise<TestServer> {
     engine,
     store,
     webhooks,
+    tasks,
     log,
     uploadDir,
     stopping,
