@@ -1,21 +1,28 @@
-/** From settings to a running engine: the one place where values of the lower layers are made and put together. */
 import { version } from "../package.json";
 import { downloadProgress } from "./cli/progress.ts";
 import { type Config, defaultSlots, threadsOn } from "./config.ts";
+import type { Engine } from "./engine/engine.ts";
 import { openWhisperEngine } from "./engine/whisper.ts";
 import type { Deps } from "./http/deps.ts";
 import type { Logger } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { ensureModel, ensureVad, ModelError } from "./models/ensure.ts";
 import { native } from "./native.ts";
-import { openRedisStore } from "./store/redis/open.ts";
+import { openOutbound } from "./net/outbound.ts";
+import { openBlobs } from "./store/blobs/open.ts";
 import { openSqliteStore } from "./store/sqlite/open.ts";
 import type { Store } from "./store/store.ts";
+import { TaskService } from "./tasks/tasks.ts";
+import type { TaskWatchers } from "./tasks/watchers.ts";
+import { TaskWebhooks } from "./tasks/webhooks.ts";
 
 /** All that a server needs. Throws as `openEngine`. */
 export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "stopping">> {
-  const store = openStore(config, log); // it connects while the model is loaded
-  return { config, log, store, ...(await openEngine(config, log)), version };
+  const store = await openStore(config, log); // it connects while the model is loaded
+  const heard = await openEngine(config, log);
+  const webhooks = openWebhooks(config, log, store);
+  const tasks = openTasks(config, log, heard.engine, store, webhooks);
+  return { config, log, store, ...heard, tasks, webhooks, version };
 }
 
 /** Weights, then the engine on them. Throws ModelError, or the addon's error for weights that cannot be used. */
@@ -74,8 +81,36 @@ export async function openEngine(
   return { metrics, engine, hasVad: () => vad.path !== null };
 }
 
+/** It does no jobs until it is told to start. */
+export function openTasks(
+  config: Config,
+  log: Logger,
+  engine: Engine,
+  store: Store,
+  watchers: TaskWatchers,
+): TaskService {
+  return new TaskService({
+    ...{ deps: { engine }, log, store, watchers },
+    limits: { perCaller: config.maxTasksPerCaller, maxBytes: config.maxTaskBytes },
+    ttlMs: config.taskTtlMs,
+  });
+}
+
+/** It delivers nothing until it is told to start. */
+export function openWebhooks(config: Config, log: Logger, store: Store): TaskWebhooks {
+  const { webhooks, jobs, tasks } = store;
+  return new TaskWebhooks({
+    ...{ webhooks, jobs, tasks, log },
+    outbound: openOutbound({ allowPrivate: config.webhookAllowPrivate }),
+    publicUrl: config.publicUrl,
+  });
+}
+
 /** Redis where it is set, else files. Throws when these cannot be written. */
-export function openStore(config: Config, log: Logger): Store {
-  if (config.redisUrl === "") return openSqliteStore(config.dataDir);
-  return openRedisStore({ url: config.redisUrl, prefix: config.redisPrefix, log });
+export async function openStore(config: Config, log: Logger): Promise<Store> {
+  const options = { log, blobs: openBlobs(config) };
+  if (config.redisUrl === "") return openSqliteStore(config.dataDir, options);
+  // Its libraries take 50 ms to load.
+  const { openRedisStore } = await import("./store/redis/open.ts");
+  return openRedisStore({ url: config.redisUrl, prefix: config.redisPrefix, ...options });
 }

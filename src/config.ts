@@ -76,6 +76,11 @@ const baseUrl: Kind<string> = {
     /^https?:\/\//i.test(value) && URL.canParse(value) ? value.replace(/\/+$/, "") : undefined,
 };
 
+const optionalBaseUrl: Kind<string> = {
+  ...baseUrl,
+  parse: (value) => (value === "" ? "" : baseUrl.parse(value)),
+};
+
 const redisUrl: Kind<string> = {
   expected: "a redis or rediss URL",
   parse: (value) => (/^rediss?:\/\//i.test(value) && URL.canParse(value) ? value : undefined),
@@ -86,6 +91,11 @@ const optional = (kind: Kind<string>): Kind<string> => ({
   ...kind,
   parse: (value) => (value === "" ? value : kind.parse(value)),
 });
+const bucketUrl: Kind<string> = {
+  expected: "a bucket, with a path where wanted: s3://bucket/path",
+  parse: (value) =>
+    /^(s3:\/\/[a-z0-9][a-z0-9.-]+[a-z0-9](\/(?!\.+(\/|$))[\w.-]+)*\/?)?$/.test(value) ? value : undefined,
+};
 
 const list = (
   expected: string,
@@ -190,6 +200,26 @@ const settings = {
     "16",
     "Those of one key, or without keys of one address.",
   ),
+  taskTtlMs: setting("TASK_TTL", duration(1000), "24h", "Time that a task is kept after it has ended."),
+  maxTasksPerCaller: setting(
+    "MAX_TASKS_PER_CALLER",
+    integer(0, 1_000_000),
+    "1000",
+    "Tasks of one caller that wait or run; 0 = no tasks.",
+  ),
+  maxTaskBytes: setting(
+    "MAX_TASK_BYTES",
+    byteSize,
+    "10GB",
+    "Recordings of all tasks that wait or run, together: bytes, or 500MB, 10GB.",
+  ),
+  maxRunningTasks: setting(
+    "MAX_RUNNING_TASKS",
+    integer(0, 1024),
+    "0",
+    "Tasks that this process transcribes at the same time; 0 = the slots.",
+  ),
+  worker: setting("WORKER", flag, "true", "Whether `serve` transcribes tasks, too."),
   redisUrl: setting(
     "REDIS_URL",
     optional(redisUrl),
@@ -197,6 +227,29 @@ const settings = {
     "Redis that several servers share: redis://user:password@host:6379/0; none = files in DATA_DIR.",
   ),
   redisPrefix: setting("REDIS_PREFIX", text, "whisper", "Before every key in Redis."),
+  blobUrl: setting(
+    "BLOB_URL",
+    bucketUrl,
+    "",
+    "Bucket in which recordings of tasks wait: s3://bucket/path; none = files in DATA_DIR.",
+  ),
+  s3Endpoint: setting("S3_ENDPOINT", optionalBaseUrl, "", "Where the bucket is; none = Amazon's S3."),
+  s3Region: setting("S3_REGION", text, "us-east-1", "Its region."),
+  awsAccessKeyId: setting("AWS_ACCESS_KEY_ID", text, "", "Id of the key for the bucket.", true),
+  awsSecretAccessKey: setting("AWS_SECRET_ACCESS_KEY", text, "", "The key itself.", true),
+  awsSessionToken: setting("AWS_SESSION_TOKEN", text, "", "Its token, where it is a temporary one.", true),
+  publicUrl: setting(
+    "PUBLIC_URL",
+    optionalBaseUrl,
+    "",
+    "Where clients reach this server, for links in webhooks; none = links without a host.",
+  ),
+  webhookAllowPrivate: setting(
+    "WEBHOOK_ALLOW_PRIVATE",
+    flag,
+    "false",
+    "For development: webhooks may go to private addresses.",
+  ),
   sessionLifetimeMs: setting("SESSION_LIFETIME", duration(1000), "60m", "Longest realtime session."),
   gpu: setting("GPU", gpu, "auto", "auto, off, or the index of a GPU."),
   shutdownTimeoutMs: setting("SHUTDOWN_TIMEOUT", duration(0), "30s", "Time that running work has to end."),

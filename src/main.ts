@@ -11,6 +11,7 @@ const commands: Readonly<Record<string, readonly [string, () => Promise<{ readon
   listen: ["Transcribe the microphone, while one speaks.", () => import("./cli/listen.ts")],
   serve: ["Serve the HTTP API (also without any command).", () => import("./cli/serve.ts")],
   keys: ["Create, list and revoke API keys.", () => import("./cli/keys.ts")],
+  worker: ["Transcribe tasks that servers have taken; no HTTP.", () => import("./cli/worker.ts")],
   models: ["List, download and delete models.", () => import("./cli/models.ts")],
   doctor: ["Examine this machine and the settings.", () => import("./cli/doctor.ts")],
   bench: ["Measure how fast this machine transcribes.", () => import("./cli/bench.ts")],

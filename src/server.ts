@@ -13,7 +13,9 @@ import { realtime } from "./modules/realtime/index.ts";
 import { socketLimits } from "./modules/realtime/socket.ts";
 import { system } from "./modules/system/index.ts";
 import { metricsPage } from "./modules/system/metrics.ts";
+import { tasks } from "./modules/tasks/index.ts";
 import { transcriptions } from "./modules/transcriptions/index.ts";
+import { webhooks } from "./modules/webhooks/index.ts";
 
 type Handler = (request: Request) => Response | Promise<Response>;
 
@@ -77,6 +79,8 @@ export function createServer(deps: Deps) {
       })
       .use(metricsPage(deps))
       .use(transcriptions(deps, limits))
+      .use(webhooks(deps))
+      .use(tasks(deps))
       .use(models(deps))
       .use(live.secrets)
   );

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DiskBlobs } from "../../src/store/blobs/disk.ts";
 import type { Limiter } from "../../src/store/limiter.ts";
 import { openRedisStore } from "../../src/store/redis/open.ts";
 import { openSqliteStore } from "../../src/store/sqlite/open.ts";
@@ -34,7 +35,10 @@ export const limiter: Case = {
     };
 
     const directory = await mkdtemp(join(tmpdir(), "bench-limiter-"));
-    const files = openSqliteStore(directory);
+    const drop = () => {};
+    const log = { debug: drop, info: drop, warn: drop, error: drop };
+    const options = { log, blobs: new DiskBlobs(directory) };
+    const files = openSqliteStore(directory, options);
     await measure("SQLite", files.limiter);
     await files.close();
     await rm(directory, { recursive: true });
@@ -44,9 +48,7 @@ export const limiter: Case = {
       return;
     }
     await using redis = await startRedis("--appendonly", "no");
-    const drop = () => {};
-    const log = { debug: drop, info: drop, warn: drop, error: drop };
-    const shared = openRedisStore({ url: redis.url, prefix: "bench", log });
+    const shared = openRedisStore({ url: redis.url, prefix: "bench", ...options });
     while (!shared.isAvailable) await Bun.sleep(1);
     await measure("Redis", shared.limiter);
     await shared.close();

@@ -102,7 +102,7 @@ const patienceMs = 3000;
 
 async function withKeys<T>(act: (keys: Keys) => Promise<T>): Promise<T> {
   const { config } = loadConfig();
-  const store = openStore(config, createLogger({ format: config.logFormat, debug: config.debug }));
+  const store = await openStore(config, createLogger({ format: config.logFormat, debug: config.debug }));
   try {
     const deadline = performance.now() + patienceMs;
     while (!store.isAvailable && performance.now() < deadline) await Bun.sleep(10);

@@ -10,12 +10,17 @@ import { createServer } from "../server.ts";
 import { startTracing } from "../tracing.ts";
 import { type Define, exitCodes, Failure } from "./command.ts";
 import { addSettingOptions, loadConfigWith } from "./setting-options.ts";
+import { stopOnSignal } from "./signals.ts";
 
 /** Recording that comes with the source, for the example that is printed. */
 const sample = "test/fixtures/en-sentence.wav";
 
 export const define: Define = (command) => {
-  addSettingOptions(command).action((given: object) =>
+  const withSettings = addSettingOptions(command).option(
+    "--no-worker",
+    "Leave tasks to other processes: WORKER=false.",
+  );
+  withSettings.action((given: object) =>
     serve({ ...given }).catch((error: Error & { code?: string }) => {
       if (error.code !== "EADDRINUSE") throw error;
       throw new Failure(`The port is in use. Set PORT to another one.\n${error.message}`, exitCodes.misuse);
@@ -37,6 +42,8 @@ async function serve(given: Readonly<Record<string, unknown>>): Promise<void> {
   const deps = await boot(config, log);
   const isOpen = config.apiKeys.length === 0 && (await deps.store.keys.isEmpty().catch(() => false));
   if (isOpen) log.warn("There are no API keys: everyone who reaches this server can use it");
+  deps.webhooks.start();
+  deps.tasks.start(config.worker ? config.maxRunningTasks || deps.engine.model.slots : 0);
   const stopping = new AbortController();
   const app = createServer({ ...deps, stopping: stopping.signal }).listen({
     hostname: config.host,
@@ -48,7 +55,11 @@ async function serve(given: Readonly<Record<string, unknown>>): Promise<void> {
     log.info("stopping", { graceMs: config.shutdownTimeoutMs });
     const drained = server.stop();
     stopping.abort();
-    await deps.engine.close(config.shutdownTimeoutMs);
+    await Promise.all([
+      deps.webhooks.close(config.shutdownTimeoutMs),
+      deps.tasks.close(config.shutdownTimeoutMs),
+      deps.engine.close(config.shutdownTimeoutMs),
+    ]);
     // answers on their way out; connections that are kept alive without a request do not count
     await Promise.race([drained, Bun.sleep(1000)]);
     await server.stop(true);
@@ -63,21 +74,6 @@ async function serve(given: Readonly<Record<string, unknown>>): Promise<void> {
   if (process.stdout.isTTY || config.logFormat === "text")
     greet(local, port ?? config.port, config.host, isOpen);
   await stopped;
-}
-
-/** Runs `stop` at the first SIGTERM or SIGINT; a second SIGINT ends the process at once. */
-function stopOnSignal(stop: () => Promise<void>): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let stopping = false;
-    const onSignal = (signal: NodeJS.Signals) => {
-      if (stopping && signal === "SIGINT") process.exit(130);
-      if (stopping) return;
-      stopping = true;
-      stop().then(resolve, reject);
-    };
-    process.on("SIGTERM", onSignal);
-    process.on("SIGINT", onSignal);
-  });
 }
 
 /** Where it can be reached, and a first request that works when pasted. */

@@ -19,7 +19,8 @@ export function addSettingOptions(command: Command): Command {
 export function loadConfigWith(given: Readonly<Record<string, unknown>>): ReturnType<typeof loadConfig> {
   const named = options.flatMap(({ env, option }): [string, string][] => {
     const value = given[option.attributeName()];
-    return typeof value === "string" ? [[env, value]] : [];
+    // --no-worker gives false
+    return value === undefined ? [] : [[env, String(value)]];
   });
   return loadConfig(environmentWith(Object.fromEntries(named)));
 }

@@ -64,6 +64,9 @@ export interface ErrorDetails {
   readonly cause?: unknown;
 }
 
+/** No room, a quota, the largest size of a file. */
+const fullDisk: ReadonlySet<unknown> = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
+
 /** The one error that callers see. `message` is shown to them: no paths, no keys. */
 export class AppError extends Error {
   override readonly name: string = "AppError";
@@ -88,6 +91,24 @@ export class AppError extends Error {
     return reason instanceof AppError
       ? reason
       : new AppError("request_cancelled", "The request was cancelled", { cause: reason });
+  }
+
+  /** What a caller may know of `error`: an unknown one becomes internal_error, which tells nothing. */
+  static from(error: unknown, message = "The server had an error while processing your request"): AppError {
+    if (error instanceof AppError) return error;
+    if (fullDisk.has((error as { code?: unknown } | null)?.code)) {
+      return new AppError("store_unavailable", "There is no room for another recording now", {
+        retryAfterSeconds: 60,
+        cause: error,
+      });
+    }
+    return new AppError("internal_error", message, { cause: error });
+  }
+
+  /** Whether the same may succeed later. */
+  get isPassing(): boolean {
+    const entry: CatalogueEntry = catalogue[this.code];
+    return entry.retry === true;
   }
 
   /** OpenAI's error object. */

@@ -144,10 +144,22 @@ export function streamView(view: View, options: RunningTextOptions): StreamView 
   };
 }
 
+/** Segments as verbose_json shows them, in the order given; the first is the `firstId`th of its transcript. */
+export const verboseSegments = (segments: readonly Segment[], firstId: number, view: View): object[] =>
+  segments.map(sane).map((segment, at) => ({
+    ...verboseSegment(segment, firstId + at),
+    ...(view.words ? { words: spokenWords(segment) } : {}),
+    ...(view.responseFormat === "diarized_json" ? { channel: segment.channel } : {}),
+  }));
+
+/** How far a run is: 0 to 1, three decimals. */
+export const fraction = (doneMs: number, totalMs: number): number =>
+  totalMs > 0 ? Math.min(1, Math.round((doneMs / totalMs) * 1000) / 1000) : 1;
+
 /** Ours, not OpenAI's: their clients hand on what they do not know. */
 const progress = (doneMs: number, totalMs: number) => ({
   type: "transcript.progress",
-  progress: totalMs > 0 ? Math.min(1, Math.round((doneMs / totalMs) * 1000) / 1000) : 1,
+  progress: fraction(doneMs, totalMs),
   done: seconds(doneMs),
   total: seconds(totalMs),
 });
@@ -185,7 +197,7 @@ function sane(segment: Segment): Segment {
 }
 
 /** Milliseconds to seconds: three decimals at most, since both division and printing round to the nearest double. */
-const seconds = (ms: number) => Math.round(ms) / 1000;
+export const seconds = (ms: number): number => Math.round(ms) / 1000;
 
 /** The ten keys, in the order that OpenAI sends them. Ids count within the answer. */
 function verboseSegment(segment: Segment, id: number) {

@@ -3,6 +3,8 @@ import type { Engine } from "../engine/engine.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Store } from "../store/store.ts";
+import type { TaskService } from "../tasks/tasks.ts";
+import type { TaskWebhooks } from "../tasks/webhooks.ts";
 
 /** All that the HTTP layer is made of. The only way in for values of the layers below. */
 export interface Deps {
@@ -11,6 +13,8 @@ export interface Deps {
   readonly metrics: Metrics;
   readonly engine: Engine;
   readonly store: Store;
+  readonly webhooks: TaskWebhooks;
+  readonly tasks: TaskService;
   /** Whether voice activity detection has its weights now. */
   readonly hasVad: () => boolean;
   /** Fires when the server stops: what would go on without end has to end. */

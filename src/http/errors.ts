@@ -4,14 +4,6 @@ import { AppError, catalogue } from "../core/errors.ts";
 /** Node's official client falls back to its own short back-off on anything above. */
 const maxRetryAfterMs = 60_000;
 
-/** What a client may know of `error`: an unknown one becomes internal_error, which tells nothing. */
-export function toAppError(error: unknown): AppError {
-  if (error instanceof AppError) return error;
-  return new AppError("internal_error", "The server had an error while processing your request", {
-    cause: error,
-  });
-}
-
 export function errorResponse(error: AppError): Response {
   const entry = catalogue[error.code];
   const headers = new Headers({ "content-type": "application/json" });

@@ -3,7 +3,7 @@ import { AppError } from "../core/errors.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import { requestSpan } from "../tracing.ts";
-import { errorResponse, toAppError } from "./errors.ts";
+import { errorResponse } from "./errors.ts";
 import { limitHeaderNames, limitHeaders } from "./limits.ts";
 import type { Routes } from "./routes.ts";
 
@@ -101,7 +101,7 @@ export function report(error: unknown, request: Request, log: Logger): AppError 
   if (request.signal.aborted) {
     return new AppError("request_cancelled", "The client closed the connection", { cause: error });
   }
-  const shown = toAppError(error);
+  const shown = AppError.from(error);
   if (shown.code === "internal_error") {
     log.error("request failed", { requestId: requestId(request), error: shown.cause ?? shown });
   }

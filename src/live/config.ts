@@ -15,7 +15,7 @@ import {
   type Reader,
   text,
   unfit,
-} from "./read.ts";
+} from "../core/read.ts";
 
 export const logprobsKey = "item.input_audio_transcription.logprobs";
 

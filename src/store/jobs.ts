@@ -33,3 +33,12 @@ export interface JobQueue {
    */
   work(kind: JobKind, concurrency: number, handle: (job: Job) => Promise<JobResult>): Worker;
 }
+
+const firstPauseMs = 1000;
+const longestPauseMs = 60_000;
+
+/** After a handler has thrown at that attempt: doubles each time, and a part of it is random so that jobs that failed together part. */
+export function retryPauseMs(attempt: number): number {
+  const pauseMs = Math.min(firstPauseMs * 2 ** Math.min(attempt - 1, 16), longestPauseMs);
+  return pauseMs * (0.5 + Math.random() / 2);
+}

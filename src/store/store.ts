@@ -3,25 +3,41 @@
  * SQLite files and on Redis. The layers above see the interfaces only.
  */
 import { AppError } from "../core/errors.ts";
+import type { Logger } from "../log.ts";
+import type { Blobs } from "./blobs.ts";
+import type { JobQueue } from "./jobs.ts";
 import type { Keys } from "./keys.ts";
 import type { Limiter } from "./limiter.ts";
+import type { Tasks } from "./tasks.ts";
+import type { Webhooks } from "./webhooks.ts";
+
+export interface StoreOptions {
+  readonly log: Logger;
+  /** Kept elsewhere, whatever the database is. */
+  readonly blobs: Blobs;
+}
 
 export interface Store {
   readonly kind: "sqlite" | "redis";
+  readonly blobs: Blobs;
+  readonly jobs: JobQueue;
   /** false: operations reject with StoreUnavailable for now. It comes back by itself. */
   readonly isAvailable: boolean;
   /** Answers always: with the buckets of this process alone while the shared ones cannot be asked. */
   readonly limiter: Limiter;
   readonly keys: Keys;
+  readonly webhooks: Webhooks;
+  readonly tasks: Tasks;
   /** Ends connections and workers; jobs that run are given back to the queue. Idempotent. */
   close(): Promise<void>;
 }
 
 /** The database cannot be asked now. Every operation of a store may reject with it, within a bounded time. */
 export class StoreUnavailable extends AppError {
-  override readonly name = "StoreUnavailable";
-
   constructor(cause: unknown) {
-    super("store_unavailable", "The store does not answer: try again soon", { retryAfterSeconds: 2, cause });
+    super("store_unavailable", "What this needs to store cannot be stored now", {
+      retryAfterSeconds: 5,
+      cause,
+    });
   }
 }

@@ -1,7 +1,7 @@
 /** Who wants to be told about a task, and every attempt to tell him. */
 
 export interface Webhook {
-  /** `wh_...`, unguessable. */
+  /** `wh_...`; sorts by the time of creation. */
   readonly id: string;
   readonly caller: string;
   readonly task: string;
@@ -25,6 +25,7 @@ export interface Delivery {
   readonly event: string;
   readonly status: DeliveryStatus;
   readonly createdAtMs: number;
+  /** When it is tried next; null unless it is pending. */
   readonly nextAtMs: number | null;
   readonly attempts: readonly DeliveryAttempt[];
 }
@@ -38,22 +39,37 @@ export interface DeliveryAttempt {
   readonly error: string | null;
 }
 
+export interface WebhookLimits {
+  readonly perTask: number;
+  /** Deliveries of a webhook that are kept: the oldest go first. */
+  readonly deliveries: number;
+}
+
+/** Of both stores. */
+export const webhookLimits: WebhookLimits = { perTask: 10, deliveries: 20 };
+
 export interface Webhooks {
-  create(webhook: Webhook): Promise<void>;
+  /** false, and nothing stored: the task has as many as it may have. */
+  create(webhook: Webhook): Promise<boolean>;
   find(id: string): Promise<Webhook | null>;
+  /** By id. */
   ofTask(task: string): Promise<readonly Webhook[]>;
-  /** Newest first; `after` is the id of a webhook of the same caller. */
+  /** By id, the last first; those before `after`, which need not be there any more. */
   list(
     caller: string,
     page: { readonly after?: string; readonly limit: number },
   ): Promise<readonly Webhook[]>;
-  disable(id: string, atMs: number): Promise<void>;
+  /** null: it is enabled again. Nothing happens when it is gone. */
+  setDisabled(id: string, atMs: number | null): Promise<void>;
   /** With its deliveries. Idempotent. */
   remove(id: string): Promise<void>;
-  /** false: a delivery of that id is stored already (ids that are derived make a repeated event one delivery). */
+  /**
+   * false, and nothing stored: a delivery of that id is there already (ids that are derived make a repeated event one delivery), or the
+   * webhook is gone.
+   */
   addDelivery(delivery: Delivery): Promise<boolean>;
   findDelivery(id: string): Promise<Delivery | null>;
-  /** Appends the attempt and sets status and next time. */
+  /** Appends the attempt and sets status and next time. Nothing happens when the delivery is gone. */
   recordAttempt(
     id: string,
     attempt: DeliveryAttempt,
@@ -62,6 +78,8 @@ export interface Webhooks {
   ): Promise<void>;
   /** Newest first. */
   deliveries(webhook: string, limit: number): Promise<readonly Delivery[]>;
-  /** Pending ones: each must have a job. */
-  pending(limit: number, after?: string): Promise<readonly Delivery[]>;
+  /** Pending ones whose time came before that, the longest overdue first: a job may have got lost. */
+  overdue(beforeMs: number, limit: number): Promise<readonly Delivery[]>;
+  /** Webhooks that never had a delivery, by id, those behind `after`: their tasks may have ended unnoticed. */
+  untold(limit: number, after?: string): Promise<readonly Webhook[]>;
 }

@@ -14,6 +14,7 @@ import { memoryLimiter, SqliteLimiter } from "../../src/store/sqlite/limiter.ts"
 import { openSqliteStore } from "../../src/store/sqlite/open.ts";
 import { StoreUnavailable } from "../../src/store/store.ts";
 import { redisServer, startRedis, type TestRedis } from "../helpers/redis.ts";
+import { memoryStore, quietOptions } from "../helpers/stores.ts";
 import { keysContract } from "./keys.ts";
 import { limiterContract } from "./limiter.ts";
 
@@ -30,7 +31,10 @@ async function folder(): Promise<AsyncDisposable & { readonly path: string }> {
 /** Two stores on the same files. */
 async function sqliteStores() {
   const dir = await folder();
-  const stores = [openSqliteStore(dir.path), openSqliteStore(dir.path)] as const;
+  const stores = [
+    openSqliteStore(dir.path, quietOptions()),
+    openSqliteStore(dir.path, quietOptions()),
+  ] as const;
   return {
     dir: dir.path,
     stores,
@@ -72,13 +76,14 @@ describe("the limiter on SQLite", () => {
   test("gives processes that share it no more than the capacity", async () => {
     await using shared = await sqliteStores();
     const script = `
-      import { openSqliteStore } from ${JSON.stringify(join(import.meta.dir, "../../src/store/sqlite/open.ts"))};
-      const { limiter } = openSqliteStore(${JSON.stringify(shared.dir)});
+      import { openStoreAt, recordingLog } from ${JSON.stringify(join(import.meta.dir, "../helpers/stores.ts"))};
+      const { limiter, close } = openStoreAt(${JSON.stringify(shared.dir)}, recordingLog().log);
       let granted = 0;
       for (let count = 0; count < 100; count += 1) {
         if ((await limiter.take("addr:1", [${JSON.stringify({ ...hour, windowMs: 864e5 })}], 1)).granted) granted += 1;
       }
-      console.log(granted);`;
+      console.log(granted);
+      await close();`;
     const takers = [1, 2, 3].map(() =>
       Bun.spawn([process.execPath, "-e", script], { stdout: "pipe", stderr: "inherit" }),
     );
@@ -112,7 +117,7 @@ describe("the limiter on SQLite", () => {
   });
 
   test("keys that cannot be asked for are the store's failure, not a server's fault", async () => {
-    const { keys, close } = openSqliteStore(":memory:");
+    const { keys, close } = memoryStore();
     await close();
     for (const asked of [keys.find("x"), keys.isEmpty(), keys.list(), keys.revoke("x", 1)])
       expect(await asked.catch((error) => error)).toBeInstanceOf(StoreUnavailable);
@@ -190,7 +195,11 @@ describe.skipIf(needsRedis !== null)(`on Redis${needsRedis ?? ""}`, () => {
     await using redis = await startRedis("--appendfsync", "no");
     const lines: string[] = [];
     const tell = (message: string) => void lines.push(message);
-    const store = openRedisStore({ url: redis.url, prefix: "x", log: { ...silent, warn: tell, info: tell } });
+    const store = openRedisStore({
+      url: redis.url,
+      prefix: "x",
+      ...quietOptions({ ...silent, warn: tell, info: tell }),
+    });
     const becomes = async (available: boolean) => {
       while (store.isAvailable !== available) await Bun.sleep(5);
     };

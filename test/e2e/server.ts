@@ -13,35 +13,69 @@ export interface LogLine {
   readonly [field: string]: unknown;
 }
 
-export interface Server extends AsyncDisposable {
-  /** Without a slash at the end. */
-  readonly url: string;
-  readonly port: number;
+/** A process of the program. */
+export interface Program extends AsyncDisposable {
   readonly process: Subprocess;
   readonly dataDir: string;
-  readonly uploadDir: string;
   /** What it has logged until now. */
   log(): readonly LogLine[];
   /** Everything on stdout, when it has ended. */
   stdout(): Promise<string>;
   /** Resolves with the first line that `matches`, also one of before; rejects when the process ends without it. */
   logged(matches: (line: LogLine) => boolean): Promise<LogLine>;
-  /** Names in the upload directory. */
-  leftovers(): Promise<string[]>;
   /** Sends SIGTERM; resolves with the exit code. */
   stop(): Promise<number>;
+  /** Sends SIGKILL; resolves when it is dead. */
+  kill(): Promise<void>;
+}
+
+export interface Server extends Program {
+  /** Without a slash at the end. */
+  readonly url: string;
+  readonly port: number;
+  readonly uploadDir: string;
+  /** Names in the upload directory. */
+  leftovers(): Promise<string[]>;
 }
 
 interface Settings {
   /** Kept when given; else made, and removed with the server. */
   readonly dataDir?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Before the program: a wrapper of the command, as `prlimit` is. */
+  readonly wrapper?: readonly string[];
+  /** Arguments after the command. */
+  readonly args?: readonly string[];
 }
 
 /** Resolves when it listens. Disposal kills what still runs; a server that failed shows its log. */
-export async function startServer({ dataDir, env }: Settings = {}): Promise<Server> {
+export async function startServer(settings: Settings = {}): Promise<Server> {
+  const program = await startProgram("serve", "listening", settings);
+  const { url } = await program.logged(({ message }) => message === "listening");
+  const { port } = new URL(String(url));
+  const uploadDir = join(program.dataDir, "uploads");
+  return {
+    ...program,
+    url: `http://127.0.0.1:${port}`,
+    port: Number(port),
+    uploadDir,
+    leftovers: () => readdir(uploadDir).catch(() => []),
+  };
+}
+
+/** Resolves when it waits for tasks. Disposal as of a server. */
+export function startWorker(settings: Settings = {}): Promise<Program> {
+  return startProgram("worker", "working", settings);
+}
+
+/** Resolves with the line `begun` of its log. */
+async function startProgram(
+  command: string,
+  begun: string,
+  { dataDir, env, wrapper = [], args = [] }: Settings,
+): Promise<Program> {
   const directory = dataDir ?? (await mkdtemp(join(tmpdir(), "whisper-e2e-")));
-  const child = Bun.spawn([process.execPath, "src/main.ts", "serve"], {
+  const child = Bun.spawn([...wrapper, process.execPath, "src/main.ts", command, ...args], {
     cwd: root,
     env: {
       PATH: Bun.env.PATH,
@@ -63,35 +97,33 @@ export async function startServer({ dataDir, env }: Settings = {}): Promise<Serv
   });
   const log = new LogReader(child.stderr);
   const stdout = new Response(child.stdout).text();
-  const dispose = async () => {
+  const kill = async () => {
     child.kill("SIGKILL");
     await child.exited;
+  };
+  const dispose = async () => {
+    await kill();
     if (dataDir === undefined) await rm(directory, { recursive: true, force: true });
   };
   try {
-    const { url } = await log.find(({ message }) => message === "listening");
-    const { port } = new URL(String(url));
-    const uploadDir = join(directory, "uploads");
-    return {
-      url: `http://127.0.0.1:${port}`,
-      port: Number(port),
-      process: child,
-      dataDir: directory,
-      uploadDir,
-      log: () => log.lines,
-      stdout: () => stdout,
-      logged: (matches) => log.find(matches),
-      leftovers: () => readdir(uploadDir).catch(() => []),
-      stop() {
-        child.kill("SIGTERM");
-        return child.exited;
-      },
-      [Symbol.asyncDispose]: dispose,
-    };
+    await log.find(({ message }) => message === begun);
   } catch (error) {
     await dispose();
     throw error;
   }
+  return {
+    process: child,
+    dataDir: directory,
+    log: () => log.lines,
+    stdout: () => stdout,
+    logged: (matches) => log.find(matches),
+    stop() {
+      child.kill("SIGTERM");
+      return child.exited;
+    },
+    kill,
+    [Symbol.asyncDispose]: dispose,
+  };
 }
 
 /** Splits a child's stderr into log lines; what is no JSON becomes a line of level "raw". */

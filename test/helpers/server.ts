@@ -1,14 +1,19 @@
 /** A server over a fake engine, with an upload directory of its own that must be empty when a test ends. */
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Config, loadConfig } from "../../src/config.ts";
 import type { Engine } from "../../src/engine/engine.ts";
 import type { LogFields, Logger } from "../../src/log.ts";
 import { Metrics } from "../../src/metrics.ts";
+import { openOutbound } from "../../src/net/outbound.ts";
 import { createServer } from "../../src/server.ts";
+import { DiskBlobs } from "../../src/store/blobs/disk.ts";
 import { openSqliteStore } from "../../src/store/sqlite/open.ts";
 import type { Store } from "../../src/store/store.ts";
+import { TaskService } from "../../src/tasks/tasks.ts";
+import type { TaskWatchers } from "../../src/tasks/watchers.ts";
+import { TaskWebhooks } from "../../src/tasks/webhooks.ts";
 import { FakeEngine } from "./engine.ts";
 
 export interface LogLine {
@@ -19,6 +24,9 @@ export interface LogLine {
 
 export interface TestServer<E extends Engine = FakeEngine> extends AsyncDisposable {
   readonly engine: E;
+  readonly store: Store;
+  readonly webhooks: TaskWebhooks;
+  readonly tasks: TaskService;
   readonly log: readonly LogLine[];
   readonly uploadDir: string;
   readonly app: ReturnType<typeof createServer>;
@@ -30,6 +38,8 @@ export interface TestServer<E extends Engine = FakeEngine> extends AsyncDisposab
   logged(fits: (line: LogLine) => boolean): Promise<LogLine>;
   /** Tells that the server stops. */
   readonly stopping: AbortController;
+  /** Recordings that wait. */
+  blobs(): Promise<string[]>;
   /** Names in the upload directory. */
   leftovers(): Promise<string[]>;
 }
@@ -41,19 +51,21 @@ interface Settings<E extends Engine> {
   readonly hasVad?: boolean;
   /** Default: one in memory. */
   readonly store?: Store;
+  /** Tasks that are worked on at the same time; default: none is, and nothing is delivered. */
+  readonly workers?: number;
+  /** Default: its webhooks. */
+  readonly watchers?: TaskWatchers;
 }
 
 /** Disposal fails when a temporary file is left. */
 export async function testServer<E extends Engine = FakeEngine>(
   settings: Settings<E> = {},
 ): Promise<TestServer<E>> {
-  const {
-    engine = new FakeEngine() as Engine as E,
-    hasVad = false,
-    store = openSqliteStore(":memory:"),
-  } = settings;
-  const uploadDir = await mkdtemp(join(tmpdir(), "http-test-"));
-  const config: Config = { ...loadConfig({}).config, uploadDir, ...settings.config };
+  const { engine = new FakeEngine() as Engine as E, hasVad = false } = settings;
+  const dataDir = await mkdtemp(join(tmpdir(), "http-test-"));
+  const uploadDir = join(dataDir, "uploads");
+  await mkdir(uploadDir);
+  const config: Config = { ...loadConfig({}).config, dataDir, uploadDir, ...settings.config };
   const log: LogLine[] = [];
   const listeners = new Set<(line: LogLine) => void>();
   const at =
@@ -64,10 +76,25 @@ export async function testServer<E extends Engine = FakeEngine>(
       for (const listener of listeners) listener(line);
     };
   const logger: Logger = { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+  const blobDir = join(dataDir, "blobs");
+  const blobs = new DiskBlobs(blobDir);
+  const store = settings.store ?? openSqliteStore(":memory:", { log: logger, blobs });
+  const webhooks = new TaskWebhooks({
+    ...{ webhooks: store.webhooks, jobs: store.jobs, tasks: store.tasks, log: logger },
+    outbound: openOutbound({ allowPrivate: config.webhookAllowPrivate }),
+    publicUrl: config.publicUrl,
+  });
+  const tasks = new TaskService({
+    ...{ deps: { engine }, log: logger, store, ttlMs: config.taskTtlMs },
+    watchers: settings.watchers ?? webhooks,
+    limits: { perCaller: config.maxTasksPerCaller, maxBytes: config.maxTaskBytes },
+  });
+  if (settings.workers) tasks.start(settings.workers);
+  if (settings.workers) webhooks.start();
   const stopping = new AbortController();
   const { signal } = stopping;
   const deps = {
-    ...{ config, log: logger, metrics: new Metrics(), engine, store },
+    ...{ config, log: logger, metrics: new Metrics(), engine, store, tasks, webhooks },
     hasVad: () => hasVad,
     stopping: signal,
     version: "1.2.3",
@@ -76,6 +103,9 @@ export async function testServer<E extends Engine = FakeEngine>(
   const leftovers = () => readdir(uploadDir);
   return {
     engine,
+    store,
+    webhooks,
+    tasks,
     log,
     uploadDir,
     stopping,
@@ -92,12 +122,15 @@ export async function testServer<E extends Engine = FakeEngine>(
       if (past) return past;
       return new Promise((resolve) => listeners.add((line) => fits(line) && resolve(line)));
     },
+    blobs: () => readdir(blobDir).catch(() => []),
     leftovers,
     async [Symbol.asyncDispose]() {
       await app.server?.stop(true);
+      await tasks.close(0);
+      await webhooks.close(0);
       await store.close();
       const left = await leftovers();
-      await rm(uploadDir, { recursive: true });
+      await rm(dataDir, { recursive: true });
       if (left.length > 0) throw new Error(`Expected an empty upload directory but found ${left.join(", ")}`);
     },
   };

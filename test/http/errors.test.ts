@@ -69,7 +69,8 @@ test("an unknown error tells the client nothing and the log everything", async (
 test("a wrong method on a known path is answered with the allowed ones", async () => {
   await using server = await testServer();
   for (const [method, path, allow] of [
-    ["GET", transcriptions, "POST, OPTIONS"],
+    ["PUT", transcriptions, "POST, GET, HEAD, OPTIONS"],
+    ["POST", `${transcriptions}/task_1`, "GET, HEAD, DELETE, OPTIONS"],
     ["DELETE", "/v1/audio/translations", "POST, OPTIONS"],
     ["POST", "/v1/models", "GET, HEAD, OPTIONS"],
     ["PUT", "/v1/models/some/name", "GET, HEAD, OPTIONS"],

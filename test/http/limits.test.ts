@@ -5,9 +5,9 @@ import type { Config } from "../../src/config.ts";
 import { AppError } from "../../src/core/errors.ts";
 import { audioLimits, requestLimits } from "../../src/core/limits.ts";
 import { duration } from "../../src/http/limits.ts";
-import { openSqliteStore } from "../../src/store/sqlite/open.ts";
 import { FakeEngine, testModel, testSegment } from "../helpers/engine.ts";
 import { errorOf, form, jsonOf, testServer } from "../helpers/server.ts";
+import { memoryStore } from "../helpers/stores.ts";
 
 const transcriptions = "/v1/audio/transcriptions";
 
@@ -127,7 +127,7 @@ describe("a limit of requests", () => {
   });
 
   test("of a stored key outranks the server's", async () => {
-    const store = openSqliteStore(":memory:");
+    const store = memoryStore();
     await store.keys.create({
       ...{
         id: "key_1",

@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
 import { catalogue } from "../../src/core/errors.ts";
 import { defaultOptions } from "../../src/core/options.ts";
-import { openSqliteStore } from "../../src/store/sqlite/open.ts";
 import { FakeEngine, testModel } from "../helpers/engine.ts";
 import { jsonOf, testServer } from "../helpers/server.ts";
+import { memoryStore } from "../helpers/stores.ts";
 
 interface Description {
   paths: Record<
@@ -52,7 +52,7 @@ test("ready turns to 503 when the next request would be refused", async () => {
 });
 
 test("ready says that the store is away, and still takes requests", async () => {
-  const store = { ...openSqliteStore(":memory:"), isAvailable: false };
+  const store = { ...memoryStore(), isAvailable: false };
   await using server = await testServer({ store });
   const response = await server.fetch("/ready");
   expect(response.status).toBe(200);
@@ -82,9 +82,13 @@ test("the description has every route with its errors, and nothing else", async 
     Object.keys(methods).map((method) => `${method} ${path}`),
   );
   expect(described.sort()).toEqual([
+    "delete /v1/audio/transcriptions/{task_id}",
     "get /health",
     "get /metrics",
     "get /ready",
+    "get /v1/audio/transcriptions",
+    "get /v1/audio/transcriptions/{task_id}",
+    "get /v1/audio/transcriptions/{task_id}/events",
     "get /v1/models",
     "get /v1/models/{id}",
     "get /v1/realtime",

@@ -1,7 +1,9 @@
 /** Live transcription: GET /v1/realtime and the POST routes that make keys for it. */
 import { Elysia } from "elysia";
+import { integer, object } from "../../core/read.ts";
 import type { Deps } from "../../http/deps.ts";
 import { callerOf, type Identify } from "../../http/guard.ts";
+import { readJson } from "../../http/json.ts";
 import type { Limits } from "../../http/limits.ts";
 import { modelAliases } from "../../http/model-names.ts";
 import {
@@ -15,9 +17,7 @@ import {
 } from "../../live/config.ts";
 import { newId } from "../../live/events.ts";
 import { closeCodes } from "../../live/limits.ts";
-import { integer, object } from "../../live/read.ts";
 import { secretDocs, sessionDocs, socketDocs } from "./docs.ts";
-import { readJson } from "./json.ts";
 import { Secrets } from "./secrets.ts";
 import { Sessions } from "./sessions.ts";
 import { connect, type RealtimeState } from "./socket.ts";

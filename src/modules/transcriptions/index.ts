@@ -4,12 +4,14 @@ import { render, type StreamView, showsTokens, streamView } from "../../core/for
 import type { Options } from "../../core/options.ts";
 import { collect, type TranscriptEvent, transcriptOf } from "../../core/transcript.ts";
 import type { Deps } from "../../http/deps.ts";
-import { wireName } from "../../http/form.ts";
+import { invalid, wireName } from "../../http/form.ts";
 import { callerOf } from "../../http/guard.ts";
 import type { Limits } from "../../http/limits.ts";
 import { eventStream } from "../../http/sse.ts";
 import { report, requestId } from "../../http/trail.ts";
 import { receiveUpload } from "../../http/upload.ts";
+import type { Task } from "../../store/tasks.ts";
+import { taskObject } from "../../tasks/object.ts";
 import { transcribe } from "../../transcribe.ts";
 import { transcriptionDocs, translationDocs } from "./docs.ts";
 import { readRequest } from "./request.ts";
@@ -47,7 +49,9 @@ async function answer(
   const abandoned = new AbortController();
   const signal = AbortSignal.any([request.signal, abandoned.signal]);
   try {
-    const { events, view, options, stream } = await start(deps, limits, task, request, signal);
+    const started = await start(deps, limits, task, request, signal);
+    if ("id" in started) return accepted(started, request);
+    const { events, view, options, stream } = started;
     if (stream) {
       return eventStream({
         events: payloads(events, streamView(view, options), () => {
@@ -66,7 +70,7 @@ async function answer(
   }
 }
 
-/** Resolves when the run has begun. The file is gone by then: the engine has decoded it. */
+/** Resolves when the run has begun, or a task is made. The file is gone by then: the engine has decoded it, or the task has it. */
 async function start(
   deps: Deps,
   limits: Limits,
@@ -81,7 +85,20 @@ async function start(
     stallTimeoutMs: config.uploadTimeoutMs,
   };
   await using upload = await receiveUpload(request, uploadLimits, (field) => wantedFields.has(field));
-  const { options, view, stream } = readRequest(task, upload.fields, engine.model, deps.hasVad());
+  const form = readRequest(task, upload.fields, engine.model, deps.hasVad());
+  const { options, view, stream, watcher } = form;
+  const isTask = form.async ?? prefersTask(request);
+  if (isTask && stream) throw invalid("stream", "false for a task", "true");
+  if (!isTask && watcher) throw invalid("webhook_url", "async=true", "a request that waits for its answer");
+  if (isTask) {
+    const { path, bytes, sha256 } = upload.file;
+    const caller = callerOf(request).id;
+    // The upload is removed when this returns.
+    return await deps.tasks.submit({
+      ...{ path, bytes, sha256, caller, options, view, watcher },
+      requestId: requestId(request),
+    });
+  }
   const events = await transcribe(deps, {
     file: upload.file,
     options,
@@ -92,6 +109,16 @@ async function start(
     ...limits.audio(callerOf(request), request),
   });
   return { events, view, options, stream };
+}
+
+/** RFC 7240. */
+const prefersTask = (request: Request) =>
+  /(^|,)\s*respond-async\s*($|[;,])/i.test(request.headers.get("prefer") ?? "");
+
+function accepted(task: Task, request: Request): Response {
+  const headers = new Headers({ location: `/v1/audio/transcriptions/${task.id}` });
+  if (prefersTask(request)) headers.set("preference-applied", "respond-async");
+  return Response.json(taskObject(task), { status: 202, headers });
 }
 
 /** What a stream of `stream` carries, and last the whole. */

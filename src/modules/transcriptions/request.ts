@@ -7,6 +7,7 @@ import type { ModelInfo } from "../../engine/engine.ts";
 import { type FieldTexts, type FieldValues, invalid, readForm } from "../../http/form.ts";
 import { requireModel } from "../../http/model-names.ts";
 import { quote } from "../../http/quote.ts";
+import type { WatcherRequest } from "../../tasks/watchers.ts";
 import { readChunking } from "./chunking.ts";
 import { transcriptionFields, translationFields } from "./schema.ts";
 
@@ -14,6 +15,10 @@ export interface TranscriptionForm {
   readonly options: Options;
   readonly view: View;
   readonly stream: boolean;
+  /** Whether a task is wanted; undefined: the form does not say. */
+  readonly async: boolean | undefined;
+  /** Who is to be told how the task ends. */
+  readonly watcher: WatcherRequest | null;
 }
 
 type Given = FieldValues<typeof transcriptionFields>;
@@ -30,6 +35,9 @@ export function readRequest(
     model: name = "",
     prompt = "",
     stream = false,
+    async: isAsync,
+    webhookUrl,
+    webhookSecret,
     responseFormat = "json",
     timestampGranularities: granularities = [],
     include = [],
@@ -74,6 +82,8 @@ export function readRequest(
       speakerNames,
     },
     stream,
+    async: isAsync,
+    watcher: webhookUrl === undefined ? null : { url: webhookUrl, secret: webhookSecret ?? null },
   };
 }
 

@@ -107,6 +107,16 @@ const commonFields = {
     default: false,
     description: "Send the transcript as server-sent events while it is made.",
   }),
+  async: t.Boolean({
+    default: false,
+    description:
+      "Answer 202 with a task at once; the transcript can be had from it later. `Prefer: respond-async` asks for the same.",
+  }),
+  webhookUrl: t.String({ maxLength: 2048, description: "Of a task: where its end is told." }),
+  webhookSecret: t.String({
+    maxLength: 512,
+    description: "Signs what is sent there; one is made if absent.",
+  }),
   timestampGranularities: list(
     choice(["word", "segment"]),
     2,

@@ -3,28 +3,41 @@ import { Database } from "bun:sqlite";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { withFallback } from "../limiter.ts";
-import type { Store } from "../store.ts";
+import type { Store, StoreOptions } from "../store.ts";
+import { SqliteJobQueue } from "./jobs.ts";
 import { SqliteKeys } from "./keys.ts";
 import { memoryLimiter, SqliteLimiter } from "./limiter.ts";
+import { Presence } from "./presence.ts";
+import { SqliteTasks } from "./tasks.ts";
+import { SqliteWebhooks } from "./webhooks.ts";
 
 /** For processes that write at the same time. */
 const busyMs = 5000;
+const inMemory = ":memory:";
 
 /**
  * Opens or makes the files in `dir`; ":memory:" keeps everything in this process. Throws when the folder cannot be written or a
  * file is none of ours.
  */
-export function openSqliteStore(dir: string): Store {
+export function openSqliteStore(dir: string, { log, blobs }: StoreOptions): Store {
   // What was promised: every commit reaches the disk.
   const state = open(dir, "state.db", "full");
   // What can be made again.
   const scratch = open(dir, "scratch.db", "normal");
+  const presence = dir === inMemory ? null : new Presence(join(dir, "processes"));
+  const jobs = new SqliteJobQueue(state, presence, log);
   return {
     kind: "sqlite",
     isAvailable: true,
     limiter: withFallback(new SqliteLimiter(scratch), memoryLimiter()),
     keys: new SqliteKeys(state),
+    webhooks: new SqliteWebhooks(state),
+    tasks: new SqliteTasks(state),
+    blobs,
+    jobs,
     async close() {
+      await jobs.close();
+      presence?.close();
       state.close();
       scratch.close();
     },
@@ -32,9 +45,9 @@ export function openSqliteStore(dir: string): Store {
 }
 
 function open(dir: string, name: string, synchronous: "full" | "normal"): Database {
-  const inMemory = dir === ":memory:";
-  if (!inMemory) mkdirSync(dir, { recursive: true, mode: 0o700 });
-  const database = new Database(inMemory ? dir : join(dir, name), { create: true, strict: true });
+  if (dir !== inMemory) mkdirSync(dir, { recursive: true, mode: 0o700 });
+  const path = dir === inMemory ? dir : join(dir, name);
+  const database = new Database(path, { create: true, strict: true });
   database.run(`pragma busy_timeout = ${busyMs}`);
   database.run("pragma journal_mode = wal");
   database.run(`pragma synchronous = ${synchronous}`);

@@ -1,5 +1,5 @@
 /** Readers of JSON values that clients send: each checks one value and names its place when it is unfit. */
-import { AppError } from "../core/errors.ts";
+import { AppError } from "./errors.ts";
 
 /** `path` is where the value stands, for the error: session.audio.input.format. */
 export type Reader<T> = (value: unknown, path: string) => T;
@@ -56,6 +56,11 @@ export const nullable =
   (value, path) =>
     value === null ? null : reader(value, path);
 
+export const flag: Reader<boolean> = (value, path) => {
+  if (typeof value === "boolean") return value;
+  throw unfit(path, "true or false", value);
+};
+
 export const list =
   <T>(item: Reader<T>, maxItems: number): Reader<T[]> =>
   (value, path) => {
@@ -67,15 +72,15 @@ export const list =
 /** For what clients send back to us, or what has no meaning here. */
 export const ignored: Reader<undefined> = () => undefined;
 
-/** Throws unknown_parameter for a key that is not among `readers`. */
+/** Throws unknown_parameter for a key that is not among `readers`. An empty path: the names of its keys are their paths. */
 export const object =
   <Readers extends Record<string, Reader<unknown>>>(readers: Readers): Reader<Given<Readers>> =>
   (value, path) => {
     if (typeof value !== "object" || value === null || Array.isArray(value))
-      throw unfit(path, "an object", value);
+      throw unfit(path || "body", "an object", value);
     const given: Record<string, unknown> = {};
     for (const [key, inner] of Object.entries(value)) {
-      const inside = `${path}.${key.slice(0, 60)}`;
+      const inside = `${path && `${path}.`}${key.slice(0, 60)}`;
       const reader = Object.hasOwn(readers, key) ? readers[key] : undefined;
       if (!reader)
         throw new AppError("unknown_parameter", `Unknown parameter: '${inside}'`, { param: inside });

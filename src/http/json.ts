@@ -1,5 +1,5 @@
 /** Small JSON bodies. */
-import { AppError } from "../../core/errors.ts";
+import { AppError } from "../core/errors.ts";
 
 const maxBytes = 2 ** 18;
 

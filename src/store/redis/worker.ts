@@ -1,0 +1,134 @@
+/** A BullMQ worker behind our interface: its own pauses, attempts that do not count when it closes, an end in any case. */
+import { type Job as BullJob, Worker as BullWorker, DelayedError, WaitingError } from "bullmq";
+import type { Redis, RedisOptions } from "ioredis";
+import { type Job, type JobKind, type JobResult, retryPauseMs, type Worker } from "../jobs.ts";
+import type { RedisConnection } from "./connection.ts";
+import { fromJobId, type JobData } from "./jobs.ts";
+
+/** A process that does not renew for so long is taken for dead; BullMQ looks for such every `stalledMs`. */
+const leaseMs = 10_000;
+const stalledMs = 5000;
+/** BullMQ waits up to 10 s for a job in one command. */
+const silenceMs = 15_000;
+/** For BullMQ to end its commands; it would wait for a Redis that is away. */
+const closeMs = 2000;
+
+export interface RedisWorkerOptions {
+  readonly connection: RedisConnection;
+  readonly prefix: string;
+  readonly kind: JobKind;
+  readonly concurrency: number;
+  readonly handle: (job: Job) => Promise<JobResult>;
+  readonly onClose: () => void;
+}
+
+interface Running {
+  readonly aborter: AbortController;
+  readonly left: Promise<unknown>;
+}
+
+export class RedisWorker implements Worker {
+  readonly #options: RedisWorkerOptions;
+  readonly #clients: [Redis, ...Redis[]];
+  readonly #worker: BullWorker<JobData>;
+  readonly #running = new Map<string, Running>();
+  #closing: Promise<void> | undefined;
+
+  constructor(options: RedisWorkerOptions) {
+    const { connection, prefix, kind, concurrency } = options;
+    this.#options = options;
+    this.#clients = clientsFor(connection);
+    this.#worker = new BullWorker<JobData>(kind, (job, token) => this.#process(job, token), {
+      ...{ connection: this.#clients[0], prefix, concurrency },
+      lockDuration: leaseMs,
+      stalledInterval: stalledMs,
+      // However often its workers die, a job is kept: who does it counts the attempts.
+      maxStalledCount: Number.MAX_SAFE_INTEGER,
+      runRetryDelay: 1000,
+    });
+    this.#worker.on("error", (error) => this.#onError(error));
+    this.#worker.on("lockRenewalFailed", (jobIds) => {
+      for (const jobId of jobIds) this.#abort(jobId, "Another worker has taken the job over");
+    });
+  }
+
+  async close(graceMs: number): Promise<void> {
+    this.#closing ??= this.#worker.close();
+    const grace = setTimeout(() => {
+      for (const jobId of this.#running.keys()) this.#abort(jobId, "The worker stops");
+    }, graceMs);
+    await Promise.all([...this.#running.values()].map(({ left }) => left));
+    clearTimeout(grace);
+    await Promise.race([this.#closing, Bun.sleep(closeMs)]);
+    for (const client of this.#clients) client.disconnect();
+    this.#options.onClose();
+  }
+
+  /** BullMQ asks with a job that it has locked; what this throws says where the job has gone. */
+  async #process(job: BullJob<JobData>, token: string | undefined): Promise<void> {
+    if (this.#closing) return await this.#giveBack(job, token);
+    const jobId = job.id ?? "";
+    const aborter = new AbortController();
+    const { signal } = aborter;
+    const handled = this.#handle(job, signal);
+    this.#running.set(jobId, { aborter, left: handled });
+    const result = await handled.finally(() => this.#running.delete(jobId));
+    if (result === "aborted") return await this.#giveBack(job, token);
+    if (result === undefined) return;
+    await job.moveToDelayed(Date.now() + Math.round(result.againInMs), token);
+    throw new DelayedError();
+  }
+
+  async #handle(job: BullJob<JobData>, signal: AbortSignal): Promise<JobResult | "aborted"> {
+    const { kind, handle, connection } = this.#options;
+    const id = fromJobId(job.id ?? "");
+    const attempt = job.attemptsStarted - job.data.givenBack;
+    try {
+      return await handle({ id, attempt, signal });
+    } catch (error) {
+      if (signal.aborted) return "aborted";
+      connection.options.log.warn("A job has failed and is tried again", { kind, id, attempt, error });
+      return { againInMs: retryPauseMs(attempt) };
+    }
+  }
+
+  /** Before all others. When another worker has it already, nothing happens to it. */
+  async #giveBack(job: BullJob<JobData>, token: string | undefined): Promise<never> {
+    await job.updateData({ givenBack: job.data.givenBack + 1 });
+    await job.moveToWait(token);
+    throw new WaitingError();
+  }
+
+  #abort(jobId: string, why: string): void {
+    this.#running.get(jobId)?.aborter.abort(new Error(why));
+  }
+
+  /** That Redis is away is told once, by the store's connection. */
+  #onError(error: Error & { code?: string }): void {
+    this.#options.connection.options.log.debug("BullMQ", { kind: this.#options.kind, error });
+  }
+}
+
+/**
+ * A client as BullMQ demands it, for which commands wait until Redis is back, and its copies: BullMQ makes one to wait on. All of
+ * them can be ended without an answer of Redis.
+ */
+function clientsFor(connection: RedisConnection): [Redis, ...Redis[]] {
+  const client: Redis = connection.client.duplicate({
+    keyPrefix: "",
+    maxRetriesPerRequest: null,
+    enableOfflineQueue: true,
+    commandTimeout: undefined,
+    socketTimeout: silenceMs,
+  });
+  client.on("error", () => {});
+  const clients: [Redis, ...Redis[]] = [client];
+  const duplicate = client.duplicate.bind(client);
+  client.duplicate = ((override?: Partial<RedisOptions>) => {
+    const copy: Redis = duplicate(override);
+    copy.on("error", () => {});
+    clients.push(copy);
+    return copy;
+  }) as typeof client.duplicate;
+  return clients;
+}

@@ -1,0 +1,29 @@
+/** A task as the API shows it. */
+import { fraction, seconds } from "../core/formats.ts";
+import type { Task } from "../store/tasks.ts";
+import { requestOf } from "./request.ts";
+
+const unixSeconds = (ms: number | null) => (ms === null ? null : Math.floor(ms / 1000));
+
+export function taskObject(task: Task) {
+  const { view } = requestOf(task);
+  return {
+    id: task.id,
+    /** The same again, for clients that look for it. */
+    task_id: task.id,
+    object: "transcription.task",
+    task: view.task,
+    response_format: view.responseFormat,
+    status: task.status,
+    progress: progressOf(task),
+    /** Seconds; null until the recording was read. */
+    duration: task.durationMs > 0 ? seconds(task.durationMs) : null,
+    created_at: unixSeconds(task.createdAtMs),
+    started_at: unixSeconds(task.startedAtMs),
+    finished_at: unixSeconds(task.finishedAtMs),
+    error: task.error,
+  };
+}
+
+export const progressOf = ({ status, doneMs, totalMs }: Task): number =>
+  status === "completed" ? 1 : totalMs === 0 ? 0 : fraction(doneMs, totalMs);

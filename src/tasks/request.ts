@@ -1,0 +1,22 @@
+/** What a task is to do and how it is to look, as text in its record. */
+import type { View } from "../core/formats.ts";
+import { defaultOptions, type Options } from "../core/options.ts";
+import type { Task } from "../store/tasks.ts";
+
+export interface TaskRequest {
+  readonly options: Options;
+  /** How its transcript is shown unless something else is asked for. */
+  readonly view: View;
+  /** Of the recording. */
+  readonly sha256: string;
+  /** Of the HTTP request, for the log. */
+  readonly requestId: string;
+}
+
+export const writeRequest = (request: TaskRequest): string => JSON.stringify(request);
+
+/** A record may be older than this program: options that it does not have yet get their defaults. */
+export function requestOf(task: Task): TaskRequest {
+  const { options, ...request } = JSON.parse(task.request) as TaskRequest;
+  return { ...request, options: { ...defaultOptions, ...options } };
+}

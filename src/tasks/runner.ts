@@ -1,0 +1,160 @@
+/** Does the job of a task: transcribes its recording, as often as it takes, and stores exactly one outcome. */
+import { AppError } from "../core/errors.ts";
+import { readSegment } from "../core/segment-json.ts";
+import type { TranscriptEvent } from "../core/transcript.ts";
+import type { Logger } from "../log.ts";
+import type { Blobs } from "../store/blobs.ts";
+import type { Job, JobResult } from "../store/jobs.ts";
+import type { Task, Tasks } from "../store/tasks.ts";
+import { transcribe } from "../transcribe.ts";
+import { requestOf, type TaskRequest } from "./request.ts";
+import { Resumption } from "./resumption.ts";
+import { TaskWriter } from "./writer.ts";
+
+export interface RunnerOptions {
+  /** For transcribe(). */
+  readonly deps: Parameters<typeof transcribe>[0];
+  readonly log: Logger;
+  readonly tasks: Tasks;
+  readonly blobs: Blobs;
+  /** A task that still cannot be done so long after it was made has failed. */
+  readonly ttlMs: number;
+  /** Called whenever the record of a task has changed. */
+  readonly changed: (id: string) => void;
+  /** Called when a task has ended: what is left of it can go, and others can be told. Idempotent. */
+  readonly settle: (id: string) => Promise<void>;
+}
+
+/** What takes down ten processes would take down the next one too. */
+const mostLosses = 10;
+
+/** How often one looks whether the task was cancelled elsewhere. */
+const lookMs = 1000;
+
+export class TaskRunner {
+  private readonly running = new Map<string, AbortController>();
+
+  constructor(private readonly options: RunnerOptions) {}
+
+  /** Stops the run of that task, if it is in this process: its record has been cancelled. */
+  cancel(id: string): void {
+    this.running.get(id)?.abort();
+  }
+
+  /** The handler of a job. Rejects when the store cannot be asked: then it has to be done again. */
+  async run(job: Job): Promise<JobResult> {
+    const { tasks, settle } = this.options;
+    const task = await tasks.begin(job.id, Date.now());
+    if (!task) {
+      await settle(job.id);
+      return undefined;
+    }
+    this.options.changed(job.id);
+    const again = await this.attempt(task, job.signal);
+    if (again === undefined) await settle(job.id);
+    return again;
+  }
+
+  /** undefined: the task has ended, or is another's. */
+  private async attempt(task: Task, stopped: AbortSignal): Promise<JobResult> {
+    const { log, tasks, changed } = this.options;
+    const request = requestOf(task);
+    const fields = { task: task.id, requestId: request.requestId, attempt: task.attempt };
+    const cancelled = new AbortController();
+    const signal = AbortSignal.any([stopped, cancelled.signal]);
+    const cancel = () => cancelled.abort();
+    const writer = new TaskWriter({
+      ...{ tasks, task, lost: cancel },
+      signal: stopped,
+      written: () => changed(task.id),
+    });
+    this.running.set(task.id, cancelled);
+    const look = setInterval(() => this.look(task, cancel), lookMs);
+    try {
+      const language = await this.transcribe(task, request, signal, writer);
+      if (await writer.finish({ status: "completed", language })) log.info("task completed", fields);
+      return undefined;
+    } catch (error) {
+      if (cancelled.signal.aborted) return undefined;
+      const shown = AppError.from(error, "The transcription failed");
+      if (stopped.aborted || (shown.isPassing && !this.isOverdue(task))) {
+        log.info("task given back", { ...fields, code: shown.code });
+        await tasks.giveBack(task.id, task.attempt);
+        changed(task.id);
+        const isStopping = stopped.aborted || shown.code === "server_shutting_down";
+        return { againInMs: isStopping ? 0 : pauseMs(shown) };
+      }
+      if (shown.code === "internal_error")
+        log.error("task failed", { ...fields, error: shown.cause ?? shown });
+      else log.info("task failed", { ...fields, code: shown.code });
+      await writer.finish({ status: "failed", error: shown.toJSON() });
+      return undefined;
+    } finally {
+      clearInterval(look);
+      this.running.delete(task.id);
+    }
+  }
+
+  /** The language that was spoken. Everything is stored when it resolves. */
+  private async transcribe(
+    task: Task,
+    request: TaskRequest,
+    signal: AbortSignal,
+    writer: TaskWriter,
+  ): Promise<string> {
+    if (task.losses >= mostLosses) {
+      throw new AppError(
+        "internal_error",
+        `The server ended ${task.losses} times while it worked on this task`,
+      );
+    }
+    const texts = await this.options.tasks.segments(task.id, 0, task.segments);
+    const resumption = new Resumption(texts.map(readSegment));
+    let language = "en";
+    for await (const event of await this.start(task, request, signal)) {
+      if (event.type === "start") writer.tell({ durationMs: event.durationMs, channels: event.channels });
+      else if (event.type === "progress") writer.tell({ doneMs: event.doneMs, totalMs: event.totalMs });
+      else if (event.type === "done") language = event.language;
+      else if (event.type === "segment") {
+        const correction = resumption.add(event.segment);
+        if (correction) writer.correct(correction);
+      }
+    }
+    const correction = resumption.end();
+    if (correction) writer.correct(correction);
+    return language;
+  }
+
+  /** Resolves when the run has begun: the recording is not needed then. */
+  private async start(
+    task: Task,
+    { options, sha256, requestId }: TaskRequest,
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<TranscriptEvent>> {
+    await using file = await this.options.blobs.open(task.blob);
+    if (!file) throw new AppError("internal_error", "The recording of this task is lost");
+    return await transcribe(this.options.deps, {
+      file: { path: file.path, sha256 },
+      ...{ options, signal, requestId },
+      tokens: false,
+      priority: "batch",
+    });
+  }
+
+  private look(task: Task, cancel: () => void): void {
+    this.options.tasks.find(task.id).then(
+      (now) => {
+        if (now?.status !== "running" || now.attempt !== task.attempt) cancel();
+      },
+      () => {}, // the writer tells
+    );
+  }
+
+  private isOverdue(task: Task): boolean {
+    return task.createdAtMs + this.options.ttlMs < Date.now();
+  }
+}
+
+/** Until it is tried again: a part of it is random, so that tasks that were given back together part. */
+const pauseMs = ({ retryAfterSeconds }: AppError) =>
+  (retryAfterSeconds ?? 1) * 1000 * (0.5 + Math.random() / 2);

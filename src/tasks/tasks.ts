@@ -1,0 +1,185 @@
+/** Async tasks: recordings that are taken now and transcribed by whichever worker comes to it. Knows nothing of HTTP. */
+import { AppError } from "../core/errors.ts";
+import { type Rendered, type ResponseFormat, render, verboseSegments } from "../core/formats.ts";
+import { readSegment } from "../core/segment-json.ts";
+import { hasEnded } from "../core/task.ts";
+import type { Logger } from "../log.ts";
+import type { Blobs } from "../store/blobs.ts";
+import type { JobQueue, Worker } from "../store/jobs.ts";
+import type { Task, TaskLimits, TaskPage, Tasks } from "../store/tasks.ts";
+import type { transcribe } from "../transcribe.ts";
+import { Changes } from "./changes.ts";
+import { follow } from "./follow.ts";
+import { requestOf, type TaskRequest, writeRequest } from "./request.ts";
+import { TaskRunner } from "./runner.ts";
+import { sweepRegularly } from "./sweep.ts";
+import { transcriptOf } from "./transcript.ts";
+import type { TaskWatchers, WatcherRequest } from "./watchers.ts";
+
+export interface TaskServiceOptions {
+  /** For transcribe(). */
+  readonly deps: Parameters<typeof transcribe>[0];
+  readonly log: Logger;
+  readonly store: { readonly tasks: Tasks; readonly jobs: JobQueue; readonly blobs: Blobs };
+  readonly watchers: TaskWatchers;
+  readonly limits: TaskLimits;
+  /** How long results are kept. */
+  readonly ttlMs: number;
+}
+
+export interface Submission extends TaskRequest {
+  /** Path of the recording, which is taken: nothing is left there. */
+  readonly path: string;
+  readonly bytes: number;
+  /** Whose task it is. */
+  readonly caller: string;
+  readonly watcher: WatcherRequest | null;
+}
+
+export class TaskService {
+  private readonly changes = new Changes();
+  private readonly runner: TaskRunner;
+  private worker: Worker | null = null;
+  private sweeper: AsyncDisposable | null = null;
+
+  constructor(private readonly options: TaskServiceOptions) {
+    const { deps, log, store, ttlMs } = options;
+    this.runner = new TaskRunner({
+      ...{ deps, log, ttlMs, tasks: store.tasks, blobs: store.blobs },
+      changed: (id) => this.changes.tell(id),
+      settle: (id) => this.settle(id),
+    });
+  }
+
+  /** Does jobs, at most so many at a time; 0: none, but what is left over by crashes is cleared up all the same. Called once. */
+  start(concurrency: number): void {
+    const { store, watchers, ttlMs, log } = this.options;
+    if (concurrency > 0) {
+      this.worker = store.jobs.work("transcription", concurrency, (job) => this.runner.run(job));
+    }
+    this.sweeper = sweepRegularly({ ...store, watchers, ttlMs, log });
+  }
+
+  /** Takes no more jobs; those that run are given back after `graceMs`. */
+  async close(graceMs: number): Promise<void> {
+    await Promise.all([this.worker?.close(graceMs), this.sweeper?.[Symbol.asyncDispose]()]);
+  }
+
+  /**
+   * Takes a recording. The task that it resolves with is durable: it will end, whatever happens to this process. Throws
+   * rate_limit_exceeded, server_overloaded, store_unavailable, and what is wrong with the watcher; nothing is left then.
+   */
+  async submit({ path, bytes, caller, watcher, ...request }: Submission): Promise<Task> {
+    const { store, watchers, limits } = this.options;
+    if (watcher) await watchers.check(watcher);
+    const id = `task_${Bun.randomUUIDv7("hex").replaceAll("-", "")}`;
+    const text = writeRequest(request);
+    try {
+      // In this order: whatever a crash leaves out, nothing that was promised is lost, and the sweeper finds the rest.
+      await store.blobs.put(id, path);
+      const task = { id, caller, bytes, createdAtMs: Date.now(), request: text, blob: id };
+      const made = await store.tasks.create(task, limits);
+      if (made !== "created") throw refusal(made, limits);
+      const stored = await this.stored(id);
+      if (watcher) await watchers.register(stored, watcher);
+      await store.jobs.add("transcription", id);
+      return stored;
+    } catch (error) {
+      // Where this fails too, the task is done though nobody waits for it.
+      await store.tasks.remove(id).catch(() => {});
+      await store.blobs.remove(id).catch(() => {});
+      throw AppError.from(error);
+    }
+  }
+
+  /** Throws task_not_found, also for a task of somebody else. */
+  async find(caller: string, id: string): Promise<Task> {
+    const task = await this.options.store.tasks.find(id);
+    if (task?.caller === caller) return task;
+    throw new AppError("task_not_found", "There is no task of that id", { param: "task_id" });
+  }
+
+  /** Newest first; one more than asked for where there are more. */
+  list(caller: string, page: TaskPage): Promise<readonly Task[]> {
+    return this.options.store.tasks.list(caller, page);
+  }
+
+  /** Segments from `index` on, as verbose_json shows them. */
+  async segments(task: Task, index: number, limit: number): Promise<readonly object[]> {
+    const texts = await this.options.store.tasks.segments(task.id, index, limit);
+    return verboseSegments(texts.map(readSegment), index, requestOf(task).view);
+  }
+
+  /** The transcript as the answer to a request for `format` would be. Throws task_not_finished, and invalid_value for a view that was not made. */
+  async rendered(task: Task, format?: ResponseFormat): Promise<Rendered> {
+    const { view, options } = requestOf(task);
+    if (task.status !== "completed") {
+      throw new AppError(
+        "task_not_finished",
+        `Expected a completed task but received one that is ${task.status}`,
+      );
+    }
+    const responseFormat = format ?? view.responseFormat;
+    if (responseFormat === "diarized_json" && !options.splitChannels) {
+      throw new AppError(
+        "invalid_value",
+        "Expected a task that was made with diarized_json for response_format but received one whose channels were mixed",
+        { param: "response_format" },
+      );
+    }
+    return render(await transcriptOf(this.options.store.tasks, task), { ...view, responseFormat });
+  }
+
+  /** See follow(). */
+  follow(task: Task, after: number, signal: AbortSignal): AsyncIterable<object> {
+    return follow(task, { tasks: this.options.store.tasks, changes: this.changes, after, signal });
+  }
+
+  /** Cancels a task that has not ended; in whatever way it has ended by then. */
+  async cancel(id: string): Promise<Task | null> {
+    const { store } = this.options;
+    const task = await store.tasks.cancel(id, Date.now());
+    this.runner.cancel(id);
+    this.changes.tell(id);
+    // The job stays until all that follows from the end is done: after a crash it is done by whoever takes the job.
+    await this.settle(id);
+    await store.jobs.remove("transcription", id);
+    return task;
+  }
+
+  /** Forgets a task that has ended. Idempotent. */
+  async remove(id: string): Promise<void> {
+    const { store, watchers } = this.options;
+    await watchers.removed(id);
+    await store.tasks.remove(id);
+    await store.blobs.remove(id);
+    this.changes.tell(id);
+  }
+
+  private async stored(id: string): Promise<Task> {
+    const task = await this.options.store.tasks.find(id);
+    if (task) return task;
+    throw new Error("The task is gone");
+  }
+
+  /** What follows from the end of a task. Idempotent. */
+  private async settle(id: string): Promise<void> {
+    const { store, watchers } = this.options;
+    const task = await store.tasks.find(id);
+    if (!task || !hasEnded(task.status)) return;
+    await watchers.ended(task);
+    await store.blobs.remove(task.blob);
+  }
+}
+
+function refusal(why: "too many" | "too large", limits: TaskLimits): AppError {
+  return why === "too many"
+    ? new AppError(
+        "rate_limit_exceeded",
+        `Expected at most ${limits.perCaller} tasks that wait or run but received another one`,
+        { retryAfterSeconds: 30 },
+      )
+    : new AppError("server_overloaded", "The recordings that wait leave no room for another one", {
+        retryAfterSeconds: 60,
+      });
+}

@@ -1,0 +1,85 @@
+/** Stores for tests of what several processes share: an address that this process and its children open. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { LogFields, Logger } from "../../src/log.ts";
+import { DiskBlobs } from "../../src/store/blobs/disk.ts";
+import { openRedisStore } from "../../src/store/redis/open.ts";
+import { openSqliteStore } from "../../src/store/sqlite/open.ts";
+import type { Store, StoreOptions } from "../../src/store/store.ts";
+
+export interface TestStores extends AsyncDisposable {
+  /** For `openStoreAt`, in a child. */
+  readonly address: string;
+  /** As another process would open it; resolves when it is available. Disposal closes it. */
+  open(): Promise<Store>;
+  /** What the stores opened here have logged. */
+  readonly log: readonly LogLine[];
+}
+
+export interface LogLine {
+  readonly level: keyof Logger;
+  readonly message: string;
+  readonly fields: LogFields;
+}
+
+/** Keeps what is logged. */
+export function recordingLog(): { log: Logger; lines: LogLine[] } {
+  const lines: LogLine[] = [];
+  const at =
+    (level: LogLine["level"]) =>
+    (message: string, fields: LogFields = {}) =>
+      void lines.push({ level, message, fields });
+  return { lines, log: { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") } };
+}
+
+/** In a new folder, which disposal removes. */
+export function sqliteStores(): Promise<TestStores> {
+  return testStores((directory) => directory);
+}
+
+/** On a Redis that runs, with a prefix of its own; blobs in a new folder, which disposal removes. */
+export function redisStores(url: string): Promise<TestStores> {
+  return testStores((directory) => `${directory} ${url} ${crypto.randomUUID()}`);
+}
+
+export function openStoreAt(address: string, log: Logger): Store {
+  const [directory = "", url, prefix = ""] = address.split(" ");
+  const options = { log, blobs: new DiskBlobs(join(directory, "blobs")) };
+  return url ? openRedisStore({ url, prefix, ...options }) : openSqliteStore(directory, options);
+}
+
+/** The test's own time limit ends it. */
+export async function available(store: Store): Promise<void> {
+  while (!store.isAvailable) await Bun.sleep(5);
+}
+
+async function testStores(addressIn: (directory: string) => string): Promise<TestStores> {
+  const directory = await mkdtemp(join(tmpdir(), "test-store-"));
+  const address = addressIn(directory);
+  const { log, lines } = recordingLog();
+  const opened: Store[] = [];
+  return {
+    address,
+    log: lines,
+    async open() {
+      const store = openStoreAt(address, log);
+      opened.push(store);
+      await available(store);
+      return store;
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all(opened.map((store) => store.close()));
+      await rm(directory, { recursive: true });
+    },
+  };
+}
+
+/** For stores whose recordings play no part. */
+export const quietOptions = (log: Logger = recordingLog().log): StoreOptions => ({
+  log,
+  blobs: new DiskBlobs("nowhere"),
+});
+
+/** A store in memory, of which recordings play no part. */
+export const memoryStore = (): Store => openSqliteStore(":memory:", quietOptions());

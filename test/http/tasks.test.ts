@@ -1,0 +1,607 @@
+/** Async tasks over HTTP, in one process, with an engine that says what it is told to. */
+import { describe, expect, test } from "bun:test";
+import { AppError } from "../../src/core/errors.ts";
+import { writeSegment } from "../../src/core/segment-json.ts";
+import type { Task } from "../../src/store/tasks.ts";
+import type { TaskWatchers } from "../../src/tasks/watchers.ts";
+import { FakeEngine, testModel, testSegment } from "../helpers/engine.ts";
+import { errorOf, form, jsonOf, type TestServer, testServer } from "../helpers/server.ts";
+
+const transcriptions = "/v1/audio/transcriptions";
+
+interface TaskBody {
+  readonly id: string;
+  readonly status: string;
+  readonly progress: number;
+  readonly segments: readonly { readonly id: number; readonly text: string }[];
+  readonly total: number;
+  readonly has_more: boolean;
+  readonly error: { readonly code: string; readonly message: string } | null;
+}
+
+type Fields = Parameters<typeof form>[0];
+
+async function submit(server: TestServer, fields: Fields = {}, path = transcriptions): Promise<TaskBody> {
+  const response = await server.fetch(path, form({ async: "true", ...fields }));
+  expect(response.status).toBe(202);
+  return jsonOf<TaskBody>(response);
+}
+
+const at = ({ id }: { id: string }, more = "") => `${transcriptions}/${id}${more}`;
+const get = async (server: TestServer, task: { id: string }, query = "") =>
+  jsonOf<TaskBody>(await server.fetch(at(task, query)));
+
+/** The payloads of a task's events, to the end. */
+async function events(server: TestServer, task: { id: string }, query = ""): Promise<Payload[]> {
+  return payloads(await (await server.fetch(at(task, `/events${query}`))).text());
+}
+
+interface Payload {
+  readonly type?: string;
+  readonly sequence: number;
+  readonly status?: string;
+  readonly delta?: string;
+  readonly text?: string;
+}
+
+function payloads(text: string): Payload[] {
+  const lines = text.split("\r\n\r\n").filter((line) => line.startsWith("data: "));
+  expect(lines.pop()).toBe("data: [DONE]");
+  return lines.map((line) => JSON.parse(line.slice("data: ".length)));
+}
+
+async function ended(server: TestServer, task: { id: string }): Promise<TaskBody> {
+  await events(server, task);
+  return get(server, task);
+}
+
+/** Recordings go a moment after the end is told. */
+async function noBlobs(server: TestServer): Promise<void> {
+  while ((await server.blobs()).length > 0) await Bun.sleep(1);
+}
+
+const nobody: TaskWatchers = {
+  async check() {},
+  async register() {},
+  async ended() {},
+  async removed() {},
+};
+
+const numbered = (count: number) => Array.from({ length: count }, (_, id) => testSegment(id, ` word${id}`));
+
+describe("a submission", () => {
+  test("is answered with 202, its place and the task", async () => {
+    await using server = await testServer();
+    const response = await server.fetch(transcriptions, form({ async: "true", response_format: "srt" }));
+    expect(response.status).toBe(202);
+    const body = await jsonOf<TaskBody & { task_id: string; created_at: number }>(response);
+    expect(body.id).toMatch(/^task_[0-9a-f]{32}$/);
+    expect(body).toEqual({
+      ...{
+        id: body.id,
+        task_id: body.id,
+        object: "transcription.task",
+        task: "transcribe",
+        status: "queued",
+      },
+      ...{ response_format: "srt", progress: 0, duration: null, created_at: body.created_at },
+      ...{ started_at: null, finished_at: null, error: null },
+    } as unknown as typeof body);
+    expect(Math.abs(body.created_at - Date.now() / 1000)).toBeLessThan(60);
+    expect(response.headers.get("location")).toBe(at(body));
+    expect(response.headers.get("preference-applied")).toBeNull();
+    expect(await server.blobs()).toHaveLength(1);
+    expect(server.engine.requests).toBeEmpty();
+  });
+
+  test.each([["respond-async"], ["wait=5, Respond-Async"], ["respond-async; x=1, return=minimal"]])(
+    "may be asked for with the header Prefer: %s",
+    async (prefer) => {
+      await using server = await testServer();
+      const response = await server.fetch(transcriptions, { ...form(), headers: { prefer } });
+      expect(response.status).toBe(202);
+      expect(response.headers.get("preference-applied")).toBe("respond-async");
+    },
+  );
+
+  test("is none where the form or the header says so", async () => {
+    await using server = await testServer();
+    const headers = { prefer: "respond-async" };
+    expect((await server.fetch(transcriptions, { ...form({ async: "false" }), headers })).status).toBe(200);
+    const other = { prefer: "x-respond-async, return=minimal" };
+    expect((await server.fetch(transcriptions, { ...form(), headers: other })).status).toBe(200);
+    expect(await server.blobs()).toBeEmpty();
+  });
+
+  test.each([
+    ["a stream", { async: "true", stream: "true" }, "stream"],
+    ["a switch that is none", { async: "perhaps" }, "async"],
+    ["a webhook without a task", { webhook_url: "https://example.com" }, "webhook_url"],
+    ["a field that a request could not have either", { async: "true", temperature: "7" }, "temperature"],
+  ])("with %s is refused, and nothing is left", async (_, fields, param) => {
+    await using server = await testServer();
+    const response = await server.fetch(transcriptions, form(fields));
+    expect(response.status).toBe(400);
+    expect(await errorOf(response)).toMatchObject({ code: "invalid_value", param });
+    expect(await server.blobs()).toBeEmpty();
+  });
+
+  test("beyond what a caller may have is refused with 429, and nothing is left", async () => {
+    await using server = await testServer({ config: { maxTasksPerCaller: 1 } });
+    await submit(server);
+    const response = await server.fetch(transcriptions, form({ async: "true" }));
+    expect(response.status).toBe(429);
+    expect(Number(response.headers.get("retry-after"))).toBeGreaterThan(0);
+    expect(await errorOf(response)).toMatchObject({ code: "rate_limit_exceeded" });
+    expect(await server.blobs()).toHaveLength(1);
+  });
+
+  test("for which there is no room is refused with 503, and nothing is left", async () => {
+    await using server = await testServer({ config: { maxTaskBytes: 10 } });
+    const response = await server.fetch(transcriptions, form({ async: "true" }, "more than ten bytes"));
+    expect(response.status).toBe(503);
+    expect(await errorOf(response)).toMatchObject({ code: "server_overloaded" });
+    expect(await server.blobs()).toBeEmpty();
+    expect(await jsonOf<{ data: unknown[] }>(await server.fetch(transcriptions))).toMatchObject({ data: [] });
+  });
+
+  test("to be told of needs someone who can be told: nothing is stored before that is known", async () => {
+    const refused = new AppError("invalid_value", "Expected a URL for webhook_url", { param: "webhook_url" });
+    const watchers: TaskWatchers = {
+      check: () => Promise.reject(refused),
+      async register() {},
+      async ended() {},
+      async removed() {},
+    };
+    await using server = await testServer({ watchers });
+    const response = await server.fetch(transcriptions, form({ async: "true", webhook_url: "x" }));
+    expect(response.status).toBe(400);
+    expect(await server.blobs()).toBeEmpty();
+  });
+});
+
+describe("a task", () => {
+  test("becomes the transcript of its recording, which is then gone", async () => {
+    await using server = await testServer({ workers: 2 });
+    const task = await submit(server, { language: "de", beam_size: "2" });
+    const done = await ended(server, task);
+    expect(done).toMatchObject({ status: "completed", progress: 1, duration: 2, error: null, total: 2 });
+    expect(done.segments.map(({ text }) => text)).toEqual([" Hello", " world."]);
+    const [request] = server.engine.requests;
+    expect(request).toMatchObject({ priority: "batch", tokens: false });
+    expect(request?.options).toMatchObject({ language: "de", beamSize: 2 });
+    expect(new TextDecoder().decode(request?.audio)).toBe("RIFF...");
+    await noBlobs(server);
+  });
+
+  test("can be had in every format, byte for byte as a request would have been answered", async () => {
+    await using server = await testServer({ workers: 2 });
+    const views: Exclude<Fields, undefined>[] = [
+      {},
+      { include: ["logprobs"] },
+      { response_format: "verbose_json", timestamp_granularities: ["word", "segment"] },
+      { response_format: "verbose_json", timestamp_granularities: ["word"] },
+      { response_format: "diarized_json", known_speaker_names: ["Ann"] },
+    ];
+    for (const view of views) {
+      const format = String(view.response_format ?? "json");
+      const task = await submit(server, view);
+      await ended(server, task);
+      for (const other of [format, "text", "srt", "vtt"]) {
+        const answer = await server.fetch(
+          transcriptions,
+          form({
+            ...view,
+            ...(other === format ? {} : { response_format: other, timestamp_granularities: [] }),
+          }),
+        );
+        const download = await server.fetch(at(task, `?response_format=${other}`));
+        expect(download.headers.get("content-type")).toBe(answer.headers.get("content-type"));
+        expect(await download.text()).toBe(await answer.text());
+      }
+    }
+  });
+
+  test("of a translation is the translation's", async () => {
+    await using server = await testServer({ workers: 1 });
+    const task = await submit(server, { response_format: "verbose_json" }, "/v1/audio/translations");
+    expect(await ended(server, task)).toMatchObject({ task: "translate", status: "completed" });
+    const answer = await server.fetch("/v1/audio/translations", form({ response_format: "verbose_json" }));
+    const download = await server.fetch(at(task, "?response_format=verbose_json"));
+    expect(await download.text()).toBe(await answer.text());
+  });
+
+  test("whose channels were mixed cannot be had by speakers", async () => {
+    await using server = await testServer({ workers: 1 });
+    const task = await submit(server);
+    await ended(server, task);
+    const response = await server.fetch(at(task, "?response_format=diarized_json"));
+    expect(response.status).toBe(400);
+    expect(await errorOf(response)).toMatchObject({ param: "response_format" });
+  });
+
+  test("has no transcript before its end: 409", async () => {
+    await using server = await testServer();
+    const task = await submit(server);
+    const response = await server.fetch(at(task, "?response_format=text"));
+    expect(response.status).toBe(409);
+    expect(await errorOf(response)).toMatchObject({ code: "task_not_finished" });
+  });
+
+  test("shows its pages while it runs, and they stay as they were", async () => {
+    const engine = new FakeEngine(testModel, numbered(7));
+    const held = Promise.withResolvers<void>();
+    const reached = Promise.withResolvers<void>();
+    engine.beforeEvent = (index) => {
+      if (index !== 6) return Promise.resolve();
+      reached.resolve();
+      return held.promise;
+    };
+    await using server = await testServer({ engine, workers: 1 });
+    const task = await submit(server);
+    await reached.promise;
+    while ((await get(server, task)).total < 5) await Bun.sleep(1);
+    const early = await get(server, task, "?page=2&page_size=2");
+    expect(early).toMatchObject({ status: "running", total: 5, has_more: true, page: 2, page_size: 2 });
+    expect(early.segments.map(({ id, text }) => [id, text])).toEqual([
+      [2, " word2"],
+      [3, " word3"],
+    ]);
+    expect(await get(server, task, "?page=3&page_size=2")).toMatchObject({ has_more: false });
+    expect((await get(server, task, "?page=9&page_size=2")).segments).toEqual([]);
+    held.resolve();
+    await ended(server, task);
+    const late = await get(server, task, "?page=2&page_size=2");
+    expect(late.segments).toEqual(early.segments);
+    expect(late).toMatchObject({ status: "completed", total: 7, has_more: true });
+  });
+
+  test.each(["page=0", "page=x", "page_size=1001", "page_size=0", "response_format=doc", "page=1&page=2"])(
+    "is not shown for ?%s",
+    async (query) => {
+      await using server = await testServer();
+      const response = await server.fetch(at(await submit(server), `?${query}`));
+      expect(response.status).toBe(400);
+      expect(await errorOf(response)).toMatchObject({ param: query.split("=")[0] });
+    },
+  );
+
+  test("that cannot be transcribed has failed, with the error that a request would have had", async () => {
+    const engine = new FakeEngine();
+    const refusal = new AppError("corrupt_audio", "The recording breaks off", { param: "file" });
+    engine.refusal = refusal;
+    await using server = await testServer({ engine, workers: 1 });
+    const task = await ended(server, await submit(server));
+    expect(task).toMatchObject({ status: "failed", error: refusal.toJSON() });
+    await noBlobs(server);
+    const response = await server.fetch(at(task, "?response_format=text"));
+    expect(response.status).toBe(409);
+  });
+
+  test("that fails for a reason of ours does not tell it", async () => {
+    const engine = new FakeEngine();
+    engine.failure = new Error("secret path /etc/shadow");
+    await using server = await testServer({ engine, workers: 1 });
+    const task = await ended(server, await submit(server));
+    expect(task.error).toMatchObject({ code: "internal_error" });
+    expect(JSON.stringify(task)).not.toContain("shadow");
+    expect(server.log.some(({ level, message }) => level === "error" && message === "task failed")).toBe(
+      true,
+    );
+  });
+
+  test("whose model cannot be loaded has failed with that reason", async () => {
+    const engine = new FakeEngine();
+    engine.refusal = new AppError("model_unavailable", "The model could not be loaded");
+    await using server = await testServer({ engine, workers: 1 });
+    const task = await ended(server, await submit(server));
+    expect(task).toMatchObject({ status: "failed", error: { code: "model_unavailable" } });
+  });
+
+  test("that the engine has no place for waits, and is done later", async () => {
+    const engine = new FakeEngine();
+    engine.refusal = new AppError("server_overloaded", "The server is busy", { retryAfterSeconds: 0.01 });
+    await using server = await testServer({ engine, workers: 1 });
+    const task = await submit(server);
+    await server.logged(({ message }) => message === "task given back");
+    engine.refusal = null;
+    expect(await ended(server, task)).toMatchObject({ status: "completed" });
+  });
+
+  test("that the engine still has no place for when its time is over has failed", async () => {
+    const engine = new FakeEngine();
+    engine.refusal = new AppError("server_overloaded", "Not enough memory", { retryAfterSeconds: 0.01 });
+    await using server = await testServer({ engine, workers: 1, config: { taskTtlMs: 50 } });
+    const task = await ended(server, await submit(server));
+    expect(task).toMatchObject({ status: "failed", error: { code: "server_overloaded" } });
+  });
+});
+
+describe("a task whose process died", () => {
+  test("is taken up where it was, and its pages stay", async () => {
+    const engine = new FakeEngine(testModel, numbered(3));
+    await using server = await testServer({ engine });
+    const { tasks } = server.store;
+    const { id } = await submit(server);
+    await tasks.begin(id, Date.now());
+    const early = testSegment(0, " word0", { avgLogprob: -0.125 });
+    const progress = { durationMs: 3000, channels: 1, doneMs: 1000, totalMs: 3000 };
+    await tasks.append(id, 1, 0, [writeSegment(early)], progress);
+    const seen = await get(server, { id });
+    server.tasks.start(1);
+    const done = await ended(server, { id });
+    expect(done).toMatchObject({ status: "completed", total: 3 });
+    expect(done.segments[0]).toEqual(seen.segments[0] as never);
+    expect(await tasks.find(id)).toMatchObject({ attempt: 2, losses: 1 });
+  });
+
+  test("ten times has failed, and is not begun again", async () => {
+    await using server = await testServer();
+    const { id } = await submit(server);
+    for (let death = 0; death < 10; death++) await server.store.tasks.begin(id, Date.now());
+    server.tasks.start(1);
+    const done = await ended(server, { id });
+    expect(done).toMatchObject({ status: "failed", error: { code: "internal_error" } });
+    expect(done.error?.message).toContain("10 times");
+    expect(server.engine.requests).toBeEmpty();
+  });
+
+  test("is not begun again when it had ended: what follows from that is done", async () => {
+    const told: string[] = [];
+    const watchers = { ...nobody, ended: async ({ status }: Task) => void told.push(status) };
+    await using server = await testServer({ watchers });
+    const { id } = await submit(server);
+    const { tasks } = server.store;
+    await tasks.begin(id, Date.now());
+    await tasks.finish(id, 1, { status: "completed", language: "en" }, Date.now());
+    server.tasks.start(1);
+    await noBlobs(server);
+    expect(told).toEqual(["completed"]);
+    expect(server.engine.requests).toBeEmpty();
+  });
+
+  test("before it had a job gets one", async () => {
+    await using server = await testServer();
+    const { id } = await submit(server);
+    await server.store.jobs.remove("transcription", id);
+    server.tasks.start(1);
+    expect(await ended(server, { id })).toMatchObject({ status: "completed" });
+  });
+
+  test("before it had its recording has failed", async () => {
+    await using server = await testServer();
+    const { id } = await submit(server);
+    await server.store.blobs.remove(id);
+    server.tasks.start(1);
+    expect(await ended(server, { id })).toMatchObject({
+      status: "failed",
+      error: { code: "internal_error" },
+    });
+  });
+});
+
+describe("the end of a task", () => {
+  test("is told to who watches, once its outcome is stored", async () => {
+    const told: string[] = [];
+    const registered: string[] = [];
+    const watchers: TaskWatchers = {
+      async check() {},
+      async register(task: Task, { url, secret }) {
+        registered.push(`${task.id} ${task.status} ${url} ${secret}`);
+      },
+      async ended(task: Task) {
+        told.push(`${task.id} ${task.status}`);
+      },
+      async removed() {},
+    };
+    await using server = await testServer({ watchers });
+    const task = await submit(server, { webhook_url: "https://example.com/hook", webhook_secret: "s" });
+    expect(registered).toEqual([`${task.id} queued https://example.com/hook s`]);
+    expect(told).toEqual([]);
+    await server.fetch(at(task), { method: "DELETE" });
+    expect(told).toEqual([`${task.id} cancelled`]);
+  });
+});
+
+describe("DELETE", () => {
+  test("cancels a task that waits: it is never begun", async () => {
+    await using server = await testServer();
+    const task = await submit(server);
+    const response = await server.fetch(at(task), { method: "DELETE" });
+    expect(response.status).toBe(200);
+    expect(await jsonOf<TaskBody>(response)).toMatchObject({ id: task.id, status: "cancelled" });
+    await noBlobs(server);
+    expect(await get(server, task)).toMatchObject({ status: "cancelled" });
+  });
+
+  test("stops a task that runs, at once", async () => {
+    const engine = new FakeEngine();
+    engine.beforeEvent = (index) => (index === 2 ? new Promise(() => {}) : Promise.resolve());
+    await using server = await testServer({ engine, workers: 1 });
+    const task = await submit(server);
+    while ((await get(server, task)).total < 1) await Bun.sleep(1);
+    await server.fetch(at(task), { method: "DELETE" });
+    await engine.cancelled.promise;
+    const left = await ended(server, task);
+    expect(left).toMatchObject({ status: "cancelled", total: 1 });
+    await noBlobs(server);
+  });
+
+  test("removes a task that has ended", async () => {
+    await using server = await testServer({ workers: 1 });
+    const task = await submit(server);
+    await ended(server, task);
+    const response = await server.fetch(at(task), { method: "DELETE" });
+    expect(await jsonOf<Record<string, unknown>>(response)).toMatchObject({ id: task.id, deleted: true });
+    for (const method of ["GET", "DELETE"])
+      expect((await server.fetch(at(task), { method })).status).toBe(404);
+  });
+});
+
+describe("the list", () => {
+  test("has the caller's own tasks, newest first, page by page", async () => {
+    await using server = await testServer();
+    const ids: string[] = [];
+    for (let each = 0; each < 5; each++) ids.unshift((await submit(server)).id);
+    const page = await jsonOf<{ data: TaskBody[]; last_id: string; has_more: boolean }>(
+      await server.fetch(`${transcriptions}?limit=2`),
+    );
+    expect(page.data.map(({ id }) => id)).toEqual(ids.slice(0, 2));
+    expect(page).toMatchObject({ object: "list", has_more: true, last_id: ids[1] as string });
+    const rest = await jsonOf<{ data: TaskBody[] }>(
+      await server.fetch(`${transcriptions}?limit=9&after=${page.last_id}`),
+    );
+    expect(rest).toMatchObject({ has_more: false });
+    expect(rest.data.map(({ id }) => id)).toEqual(ids.slice(2));
+  });
+
+  test("can be of one status", async () => {
+    await using server = await testServer();
+    const [kept, left] = [await submit(server), await submit(server)];
+    await server.fetch(at(left), { method: "DELETE" });
+    for (const [status, id] of [
+      ["queued", kept.id],
+      ["cancelled", left.id],
+    ]) {
+      const { data } = await jsonOf<{ data: TaskBody[] }>(
+        await server.fetch(`${transcriptions}?status=${status}`),
+      );
+      expect(data.map((task) => task.id)).toEqual([id as string]);
+    }
+    expect((await server.fetch(`${transcriptions}?status=lost`)).status).toBe(400);
+  });
+});
+
+test("a caller sees and touches no task but his own", async () => {
+  await using server = await testServer({ config: { apiKeys: ["ann-key", "bob-key"] } });
+  const as = (key: string) => ({ authorization: `Bearer ${key}` });
+  const made = await server.fetch(transcriptions, { ...form({ async: "true" }), headers: as("ann-key") });
+  const task = await jsonOf<TaskBody>(made);
+  for (const [path, method] of [
+    [at(task), "GET"],
+    [at(task, "?response_format=text"), "GET"],
+    [at(task, "/events"), "GET"],
+    [at(task), "DELETE"],
+  ] as const) {
+    const response = await server.fetch(path, { method, headers: as("bob-key") });
+    expect([path, response.status]).toEqual([path, 404]);
+    expect(await errorOf(response)).toMatchObject({ code: "task_not_found" });
+    expect((await server.fetch(path, { method })).status).toBe(401);
+  }
+  const listed = await jsonOf<{ data: unknown[] }>(
+    await server.fetch(transcriptions, { headers: as("bob-key") }),
+  );
+  expect(listed.data).toEqual([]);
+  const own = await server.fetch(at(task), { headers: as("ann-key") });
+  expect(await jsonOf<TaskBody>(own)).toMatchObject({ status: "queued" });
+});
+
+test.each(["task_0", "%zz", "task_%00", "x".repeat(5000)])("there is no task %p", async (id) => {
+  await using server = await testServer();
+  const response = await server.fetch(`${transcriptions}/${id}`);
+  expect(response.status).toBe(404);
+});
+
+describe("the events of a task", () => {
+  test("are those of a stream, numbered, and the task whenever its status changes", async () => {
+    await using server = await testServer({ workers: 1 });
+    const task = await submit(server);
+    await ended(server, task);
+    const told = await events(server, task);
+    const shown = (payload: Payload) => [
+      payload.type,
+      payload.sequence,
+      payload.delta ?? payload.text ?? payload.status,
+    ];
+    expect(told.map(shown)).toEqual([
+      ["transcript.text.delta", 1, "Hello"],
+      ["transcript.text.delta", 2, " world."],
+      ["transcript.progress", 2, undefined],
+      ["transcript.text.done", 3, "Hello world."],
+      ["task.status", 3, "completed"],
+    ]);
+    const stream = await (await server.fetch(transcriptions, form({ stream: "true" }))).text();
+    const ofStream = payloads(stream).map((payload) => JSON.stringify(payload));
+    const same = told.filter(({ type }) => type !== "task.status");
+    expect(same.map(({ sequence: _, ...payload }) => JSON.stringify(payload))).toEqual(ofStream);
+  });
+
+  test.each([
+    { response_format: "verbose_json", timestamp_granularities: ["segment"] },
+    { response_format: "srt" },
+    { response_format: "diarized_json" },
+  ])("are those of a stream of %p", async (view) => {
+    await using server = await testServer({ workers: 1 });
+    const task = await submit(server, view as Fields);
+    const told = (await events(server, task)).filter(({ type }) => type?.startsWith("transcript.text"));
+    const stream = payloads(
+      await (await server.fetch(transcriptions, form({ ...(view as Fields), stream: "true" }))).text(),
+    ).filter(({ type }) => type?.startsWith("transcript.text"));
+    expect(told.map(({ sequence: _, ...payload }) => payload)).toEqual(stream as never);
+  });
+
+  test("come while the task waits and runs, and go on where a client has left off", async () => {
+    const engine = new FakeEngine(testModel, numbered(4));
+    const gates = Array.from({ length: 8 }, () => Promise.withResolvers<void>());
+    engine.beforeEvent = (index) => gates[index]?.promise ?? Promise.resolve();
+    await using server = await testServer({ engine, workers: 1 });
+    const task = await submit(server);
+    const response = await server.fetch(at(task, "/events"));
+    const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+    let seen = "";
+    const until = async (text: string) => {
+      while (!seen.includes(text)) seen += (await reader?.read())?.value ?? "";
+    };
+    await until('"status":"running"');
+    gates[0]?.resolve();
+    gates[1]?.resolve();
+    await until('"delta":"word0"');
+    gates[2]?.resolve();
+    await until('"delta":" word1"');
+    expect(seen).toContain('"delta":" word1","sequence":2}');
+    await reader?.cancel();
+    for (const gate of gates) gate.resolve();
+    const rest = await events(server, task, "?after=2");
+    const deltas = rest.filter(({ type }) => type === "transcript.text.delta");
+    expect(deltas.map(({ delta, sequence }) => [delta, sequence])).toEqual([
+      [" word2", 3],
+      [" word3", 4],
+    ]);
+    expect(rest.at(-1)).toMatchObject({ type: "task.status", status: "completed", sequence: 5 });
+  });
+
+  test("end with the error of a task that fails", async () => {
+    const engine = new FakeEngine();
+    engine.failure = new AppError("corrupt_audio", "The recording breaks off");
+    await using server = await testServer({ engine, workers: 1 });
+    const told = await events(server, await submit(server));
+    expect(told.at(-1)).toMatchObject({
+      type: "task.status",
+      status: "failed",
+      error: { code: "corrupt_audio" },
+    } as never);
+    expect(told.some(({ delta }) => delta === "Hello")).toBe(true);
+  });
+
+  test("end when the task is cancelled, and when it is removed", async () => {
+    await using server = await testServer();
+    const task = await submit(server);
+    const cancelled = events(server, task);
+    await server.fetch(at(task), { method: "DELETE" });
+    expect((await cancelled).at(-1)).toMatchObject({ status: "cancelled" });
+  });
+
+  test("end with an error when the server stops", async () => {
+    await using server = await testServer();
+    const response = await server.fetch(at(await submit(server), "/events"));
+    const text = response.text();
+    server.stopping.abort();
+    expect(await text).toContain("server_shutting_down");
+    expect(await text).not.toContain("[DONE]");
+  });
+
+  test.each(["after=-1", "after=x", "after=99999999999"])("are not had for ?%s", async (query) => {
+    await using server = await testServer();
+    expect((await server.fetch(at(await submit(server), `/events?${query}`))).status).toBe(400);
+  });
+});
