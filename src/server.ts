@@ -10,6 +10,7 @@ import { realtime } from "./modules/realtime/index.ts";
 import { socketLimits } from "./modules/realtime/socket.ts";
 import { system } from "./modules/system/index.ts";
 import { transcriptions } from "./modules/transcriptions/index.ts";
+import { ui } from "./modules/ui/index.ts";
 
 type Handler = (request: Request) => Response | Promise<Response>;
 
@@ -51,6 +52,7 @@ export function createServer(deps: Deps) {
         if (code === "NOT_FOUND") return unrouted(request, pathOf(request), app.routes);
         return errorResponse(report(error, request, log));
       })
+      .use(ui(deps))
       .use(system(deps))
       // It tells a wrong key in a way that scripts in a browser can read.
       .use(live.socket)
