@@ -36,7 +36,9 @@ export async function bundlePage(): Promise<Bundle> {
 
 async function fileOf(name: string, blob: Blob, relative: (text: string) => string): Promise<PageFile> {
   const isText = /\.(js|css|svg)$/.test(name);
-  const body = isText ? new TextEncoder().encode(relative(await blob.text())) : new Uint8Array(await blob.arrayBuffer());
+  const body = isText
+    ? new TextEncoder().encode(relative(await blob.text()))
+    : new Uint8Array(await blob.arrayBuffer());
   return { type: blob.type, body, gzipped: isText ? Bun.gzipSync(body) : null };
 }
 

@@ -5,6 +5,9 @@ import { Icon } from "./icons.tsx";
 import { live, record } from "./live.ts";
 import { add } from "./queue.ts";
 
+/** Of the button that chooses files. */
+export const chooseId = "choose-files";
+
 const isOver = signal(false);
 /** Elements that the pointer has entered and not left: each tells of its own. */
 let depth = 0;
@@ -45,7 +48,7 @@ export function Composer() {
       <p class="composer-title">{isOver.value ? "Let go to transcribe" : "Drop recordings here"}</p>
       <p class="composer-help">Audio or video, several at once</p>
       <div class="composer-actions">
-        <button type="button" class="button primary" onClick={() => input.current?.click()}>
+        <button id={chooseId} type="button" class="button primary" onClick={() => input.current?.click()}>
           <Icon name="upload" />
           Choose files
         </button>

@@ -1,6 +1,13 @@
+import { chooseId } from "./composer.tsx";
 import { Icon } from "./icons.tsx";
 import { KeyButton } from "./key-dialog.tsx";
+import { selected } from "./queue.ts";
 import { theme, themes } from "./settings.ts";
+
+/** On narrow screens it is below the text that is read. */
+function goToComposer(): void {
+  document.getElementById(chooseId)?.focus();
+}
 
 const themeIcons = { system: "system", light: "sun", dark: "moon" } as const;
 
@@ -13,6 +20,11 @@ export const Header = () => (
       <span>Whisper API</span>
     </a>
     <nav class="header-actions" aria-label="Page">
+      {selected.value && (
+        <button type="button" class="button ghost narrow-only" onClick={goToComposer}>
+          Add
+        </button>
+      )}
       <a class="button ghost" href="docs">
         API <span class="wide-only">reference</span>
       </a>

@@ -35,6 +35,7 @@ export function PlayerBar({ recording, audio }: { recording: Recording; audio: B
     };
   }, [recording, audio]);
   const made = player.value;
+  if (made?.isUnplayable.value && recording.segments.value.length === 0) return null;
   if (made?.isUnplayable.value)
     return (
       <p class="quiet unplayable">

@@ -5,7 +5,7 @@ import { Recording } from "./recording.ts";
 import { fieldsOf, options } from "./settings.ts";
 import { cancelTask, followTask, refreshTasks } from "./tasks.ts";
 
-/** The newest first. */
+/** Those that were added last first. */
 export const recordings = signal<readonly Recording[]>([]);
 /** What the reader shows. */
 export const selected = signal<Recording | null>(null);
@@ -15,7 +15,7 @@ let isSending = false;
 
 export function add(files: Iterable<File>): void {
   const added = [...files].map((file) => new Recording(file.name, options.value, file));
-  for (const recording of added) show(recording);
+  recordings.value = [...added, ...recordings.value];
   // The one that is sent first is read first.
   selected.value = added[0] ?? selected.value;
   waiting.push(...added);

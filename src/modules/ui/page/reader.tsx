@@ -1,5 +1,6 @@
 /** One recording: what it says, how to hear it, how to take it away. */
 import { useSignal } from "@preact/signals";
+import { Bar } from "./bar.tsx";
 import { describe, summary } from "./describe.ts";
 import { copy, download, fileFormats } from "./downloads.ts";
 import { Icon } from "./icons.tsx";
@@ -50,13 +51,13 @@ function Page({ recording }: { recording: Recording }) {
         </div>
       </header>
       {isUnfinished.value && session === null && (
-        <progress
-          class="bar reader-bar"
-          data-phase={phase.value}
-          aria-label={isUploading ? "Uploaded" : "Transcribed"}
-          max={1}
-          value={isUploading ? sent.value : heard.value}
-        />
+        <div class="reader-bar">
+          <Bar
+            phase={phase.value}
+            part={isUploading ? sent.value : heard.value}
+            label={isUploading ? "Uploaded" : "Transcribed"}
+          />
+        </div>
       )}
       <Trouble recording={recording} />
       {session && <LivePanel session={session} />}

@@ -1,5 +1,6 @@
 /** The lists: recordings of this visit, and tasks of the server. */
 
+import { Bar } from "./bar.tsx";
 import { describe } from "./describe.ts";
 import { Icon } from "./icons.tsx";
 import { recordings, remove, selected, show } from "./queue.ts";
@@ -37,7 +38,9 @@ function Row({ recording }: { recording: Recording }) {
       >
         <span class="row-name">{name}</span>
         <span class="row-status">{describe(recording)}</span>
-        {isUnfinished.value && phase.value !== "listening" && <Bar part={part} phase={phase.value} />}
+        {(phase.value === "uploading" || phase.value === "working") && (
+          <Bar part={part} phase={phase.value} />
+        )}
       </button>
       <button
         type="button"
@@ -50,10 +53,6 @@ function Row({ recording }: { recording: Recording }) {
     </li>
   );
 }
-
-const Bar = ({ part, phase }: { part: number; phase: string }) => (
-  <progress class="bar" data-phase={phase} max={1} value={part} aria-hidden="true" />
-);
 
 const statusNames = {
   queued: "Waiting",
