@@ -59,12 +59,10 @@ export function Composer() {
       </div>
       <input
         ref={input}
-        class="visually-hidden"
         type="file"
+        hidden
         multiple
         accept="audio/*,video/*"
-        tabIndex={-1}
-        aria-label="Recordings"
         onChange={(event) => {
           add([...(event.currentTarget.files ?? [])]);
           event.currentTarget.value = ""; // the same file may be chosen again

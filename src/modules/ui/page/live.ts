@@ -150,7 +150,8 @@ export class LiveSession {
     if (id !== undefined) {
       const turn = this.turn(id);
       if (type.endsWith("speech_started")) turn.startMs = event.audio_start_ms ?? turn.startMs;
-      else if (type.endsWith("speech_stopped")) turn.endMs = (event.audio_end_ms ?? turn.endMs + pauseMs) - pauseMs;
+      else if (type.endsWith("speech_stopped"))
+        turn.endMs = (event.audio_end_ms ?? turn.endMs + pauseMs) - pauseMs;
       else if (type === "input_audio_buffer.committed") {
         turn.endMs ||= this.heardMs.value;
         this.isCommitted ||= this.isStopping.value;

@@ -1,5 +1,6 @@
 /** One recording: what it says, how to hear it, how to take it away. */
 import { useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
 import { Bar } from "./bar.tsx";
 import { describe, summary } from "./describe.ts";
 import { copy, download, fileFormats } from "./downloads.ts";
@@ -23,8 +24,13 @@ function Page({ recording }: { recording: Recording }) {
   const isHeard = segments.value.length > 0 || running.value !== "";
   const session = live.value?.recording === recording ? live.value : null;
   const isUploading = phase.value === "uploading";
+  const article = useRef<HTMLElement>(null);
+  useEffect(() => {
+    // On narrow screens the lists are below it.
+    if ((article.current?.getBoundingClientRect().top ?? 0) < 0) article.current?.scrollIntoView();
+  }, []);
   return (
-    <article class="reader" aria-labelledby="reader-title" data-phase={phase.value}>
+    <article ref={article} class="reader" aria-labelledby="reader-title" data-phase={phase.value}>
       <header class="reader-header">
         <div class="reader-heading">
           <h1 id="reader-title">{name}</h1>
