@@ -35,7 +35,8 @@ export function summary(recording: Recording): string {
   const words = text.value.split(/\s+/).filter((word) => word !== "").length;
   const tookMs = endedAt - startedAt;
   const parts = [describe(recording), counted(words, "word")];
-  if (startedAt > 0 && tookMs > 0) {
+  // A task may have been done long before it is read.
+  if (recording.taskId.value === null && startedAt > 0 && tookMs > 0) {
     const speed = durationMs.value / tookMs;
     parts.push(`${(tookMs / 1000).toFixed(1)} s${speed >= 2 ? `, ${Math.round(speed)}× real time` : ""}`);
   }

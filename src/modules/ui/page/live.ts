@@ -53,6 +53,8 @@ export class LiveSession {
   private microphone: Microphone | null = null;
   private socket: WebSocket | null = null;
   private samples = 0;
+  /** Of the pieces, in Hz. */
+  private rate = 0;
   /** Whether the server has answered the last commit. */
   private isCommitted = false;
 
@@ -82,22 +84,17 @@ export class LiveSession {
     else cancel(this.recording);
   }
 
-  private hear({ pcm, peak }: Heard): void {
+  private hear({ pcm, peak, sampleRate }: Heard): void {
     this.pieces.push(pcm);
-    this.samples += pcm.length;
     this.peaks.push(peak);
-    this.heardMs.value = this.msOf(this.samples);
+    this.samples += pcm.length;
+    this.rate = sampleRate;
+    this.heardMs.value = Math.round((this.samples * 1000) / sampleRate);
     if (this.socket?.readyState === WebSocket.OPEN) this.append(pcm);
   }
 
-  private msOf(samples: number): number {
-    return Math.round((samples * 1000) / (this.microphone?.sampleRate ?? this.rate));
-  }
-  private rate = 1;
-
   /** A secret, not the key, goes into the URL's place: it fits into a subprotocol, and refusals are HTTP answers. */
   private async connect(rate: number): Promise<void> {
-    this.rate = rate;
     const { model, language, prompt } = this.recording.options;
     const transcription = {
       delay: "low",

@@ -12,6 +12,7 @@ export interface Heard {
   readonly pcm: Int16Array<ArrayBuffer>;
   /** 0..1 */
   readonly peak: number;
+  readonly sampleRate: number;
 }
 
 /** What most realtime services take; where the browser cannot convert, its own rate. */

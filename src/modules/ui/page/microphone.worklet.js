@@ -28,7 +28,7 @@ class Microphone extends AudioWorkletProcessor {
 
   send() {
     const pcm = this.piece.slice(0, this.filled);
-    this.port.postMessage({ pcm, peak: this.peak }, [pcm.buffer]);
+    this.port.postMessage({ pcm, peak: this.peak, sampleRate }, [pcm.buffer]);
     this.filled = 0;
     this.peak = 0;
   }

@@ -1,5 +1,5 @@
 /** One recording: what it says, how to hear it, how to take it away. */
-import { useSignal } from "@preact/signals";
+import { useComputed, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { Bar } from "./bar.tsx";
 import { describe, summary } from "./describe.ts";
@@ -21,7 +21,7 @@ export function Reader() {
 
 function Page({ recording }: { recording: Recording }) {
   const { name, phase, audio, segments, running, sent, heard, isUnfinished } = recording;
-  const isHeard = segments.value.length > 0 || running.value !== "";
+  const isHeard = useComputed(() => segments.value.length > 0 || running.value !== "").value;
   const session = live.value?.recording === recording ? live.value : null;
   const isUploading = phase.value === "uploading";
   const article = useRef<HTMLElement>(null);

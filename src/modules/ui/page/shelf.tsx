@@ -80,7 +80,8 @@ export function TaskList() {
   );
 }
 
-const nameOf = (task: Task) => `Task of ${new Date(task.created_at * 1000).toLocaleString([], when)}`;
+const nameOf = (task: Task) =>
+  task.filename || `Task of ${new Date(task.created_at * 1000).toLocaleString([], when)}`;
 const when = { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" } as const;
 
 function TaskRow({ task }: { task: Task }) {
@@ -88,13 +89,13 @@ function TaskRow({ task }: { task: Task }) {
   const name = nameOf(task);
   const state =
     status === "running" ? `${statusNames.running}, ${percent(progress ?? 0)}` : statusNames[status];
+  const withLength = duration ? `${state} · ${clock(duration * 1000)}` : state;
   return (
     <li class="row" data-phase={status}>
       <button type="button" class="row-main" onClick={() => open(task)}>
         <span class="row-name">{name}</span>
         <span class="row-status">
-          {duration ? `${state} · ${clock(duration * 1000)}` : state}
-          {status === "failed" && task.error ? `: ${task.error.message}` : ""}
+          {status === "failed" && task.error ? `${state}: ${task.error.message}` : withLength}
         </span>
         {status === "running" && <Bar part={progress ?? 0} phase="working" />}
       </button>

@@ -7,6 +7,8 @@ import { segmentOf, type WireError, type WireSegment } from "./wire.ts";
 
 export interface Task {
   readonly task_id: string;
+  /** As it was sent, where the server keeps it. */
+  readonly filename?: string | null;
   readonly status: "queued" | "running" | "completed" | "failed" | "cancelled";
   /** 0..1 */
   readonly progress?: number | null;
@@ -71,7 +73,7 @@ export async function followTask(recording: Recording, taskId: string): Promise<
 export async function readTask(recording: Recording, taskId: string): Promise<void> {
   const { signal } = recording.abort;
   recording.taskId.value = taskId;
-  recording.work();
+  recording.phase.value = "working";
   const segments: Segment[] = [];
   for (let page = 1; ; page += 1) {
     const found = await getJson<Page>(`${pathOf(taskId)}?page=${page}&page_size=200`, signal);

@@ -8,7 +8,7 @@ import { isUnsure, type Place, piecesOf, placeAt } from "./spoken.ts";
 import { clock, counted, percent, spokenClock } from "./times.ts";
 
 export function TranscriptView({ recording }: { recording: Recording }) {
-  const { segments, running, phase } = recording;
+  const { segments, phase } = recording;
   const list = useRef<HTMLOListElement>(null);
   const place = useMemo(
     () =>
@@ -42,18 +42,25 @@ export function TranscriptView({ recording }: { recording: Recording }) {
           <Line key={segment.id} segment={segment} index={index} place={place} />
         ))}
       </ol>
-      {running.value !== "" && (
-        <p class="running">
-          <span class="stamp" aria-hidden="true" />
-          <span class="text">{running.value.trimStart()}</span>
-        </p>
-      )}
+      <Running recording={recording} />
       {unsure > 0 && phase.value === "done" && (
         <p class="legend">
           <span class="unsure">Underlined</span>: {counted(unsure, "word")} that may be wrong
         </p>
       )}
     </section>
+  );
+}
+
+/** Apart from the rest: it changes with every word. */
+function Running({ recording }: { recording: Recording }) {
+  const text = recording.running.value.trimStart();
+  if (text === "") return null;
+  return (
+    <p class="running">
+      <span class="stamp" aria-hidden="true" />
+      <span class="text">{text}</span>
+    </p>
   );
 }
 
