@@ -38,7 +38,7 @@ export interface Visit extends AsyncDisposable {
 export async function visit(browser: Browser, url: string, script = ""): Promise<Visit> {
   const context = await browser.newContext({ acceptDownloads: true, permissions: ["microphone"] });
   const page = await context.newPage();
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(60_000);
   const wrong: string[] = [];
   page.on("pageerror", (error) => wrong.push(error.message));
   page.on("console", (message) => {

@@ -88,9 +88,9 @@ function Take({ recording }: { recording: Recording }) {
   };
   return (
     <>
-      <button type="button" class="button" onClick={take}>
+      <button type="button" class="button copy" aria-label="Copy" onClick={take}>
         <Icon name={state.value === "Copied" ? "check" : "copy"} />
-        {state.value || "Copy"}
+        <span class="wide-only">{state.value || "Copy"}</span>
       </button>
       <span class="visually-hidden" role="status">
         {state.value}
