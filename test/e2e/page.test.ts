@@ -222,8 +222,10 @@ describe.skipIf(browserPath === null)(`The page (${needsBrowser})`, () => {
       await page.locator(".running", { hasText: /\w/ }).waitFor();
       expect(await status(page).textContent()).toBe("Listening");
       await page.locator(".segment", { hasText: "Good morning Anna." }).waitFor();
-      await page.getByRole("button", { name: "Stop" }).click();
+      expect(await page.locator(":focus").textContent()).toBe("Stop");
+      await page.keyboard.press("Enter");
       await isDone(page);
+      expect(await page.locator("h1:focus").count()).toBe(1); // not lost with the button
       await page.getByRole("button", { name: "Play from 0 seconds" }).first().click();
       await page.getByRole("button", { name: "Pause" }).waitFor();
       // What was recorded is a recording like others.

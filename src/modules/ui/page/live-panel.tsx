@@ -10,6 +10,9 @@ const gap = 2;
 
 export function LivePanel({ session }: { session: LiveSession }) {
   const canvas = useRef<HTMLCanvasElement>(null);
+  const stop = useRef<HTMLButtonElement>(null);
+  // What began it cannot be pressed again.
+  useEffect(() => stop.current?.focus({ preventScroll: true }), [session]);
   useEffect(() => {
     // With each piece that is heard: 25 times in a second.
     return session.heardMs.subscribe(() => {
@@ -22,6 +25,7 @@ export function LivePanel({ session }: { session: LiveSession }) {
       <canvas ref={canvas} class="live-wave" />
       <span class="player-clock">{clock(session.heardMs.value)}</span>
       <button
+        ref={stop}
         type="button"
         class="button primary"
         disabled={session.isStopping.value}

@@ -29,11 +29,18 @@ function Page({ recording }: { recording: Recording }) {
     // On narrow screens the lists are below it.
     if ((article.current?.getBoundingClientRect().top ?? 0) < 0) article.current?.scrollIntoView();
   }, []);
+  const title = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    // The button that was pressed last may have gone with its phase.
+    if (document.activeElement === document.body) title.current?.focus({ preventScroll: true });
+  }, [phase.value]);
   return (
     <article ref={article} class="reader" aria-labelledby="reader-title" data-phase={phase.value}>
       <header class="reader-header">
         <div class="reader-heading">
-          <h1 id="reader-title">{name}</h1>
+          <h1 ref={title} id="reader-title" tabIndex={-1}>
+            {name}
+          </h1>
           <p class="reader-status">{phase.value === "done" ? summary(recording) : describe(recording)}</p>
         </div>
         <div class="reader-actions">
