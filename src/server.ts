@@ -15,6 +15,7 @@ import { system } from "./modules/system/index.ts";
 import { metricsPage } from "./modules/system/metrics.ts";
 import { tasks } from "./modules/tasks/index.ts";
 import { transcriptions } from "./modules/transcriptions/index.ts";
+import { ui } from "./modules/ui/index.ts";
 import { webhooks } from "./modules/webhooks/index.ts";
 
 type Handler = (request: Request) => Response | Promise<Response>;
@@ -67,6 +68,7 @@ export function createServer(deps: Deps) {
         if (code === "NOT_FOUND") return unrouted(request, path, routes.methodsOf(path));
         return errorResponse(report(error, request, log));
       })
+      .use(ui(deps))
       .use(system(deps))
       // It tells a wrong key in a way that scripts in a browser can read.
       .use(live.socket)

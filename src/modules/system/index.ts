@@ -6,7 +6,6 @@ import { docs } from "./docs.ts";
 
 export const system = ({ engine, store, version }: Pick<Deps, "engine" | "store" | "version">) =>
   new Elysia({ name: "system" })
-    .get("/", () => ({ name: "whisper-api", version, docs: "/docs" }), { detail: { hide: true } })
     // Never the bare text OK: wyoming_openai would take us for another server.
     .get(
       "/health",
