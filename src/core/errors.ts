@@ -59,7 +59,7 @@ export type ErrorCode = keyof typeof catalogue;
 export interface ErrorDetails {
   /** The request field that it is about. */
   readonly param?: string;
-  /** Seconds until a retry makes sense; sent as Retry-After, at most 60. */
+  /** Seconds until a retry makes sense; sent as Retry-After, with a 503 at most 60. */
   readonly retryAfterSeconds?: number;
   readonly cause?: unknown;
 }
@@ -69,7 +69,7 @@ const fullDisk: ReadonlySet<unknown> = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
 
 /** The one error that callers see. `message` is shown to them: no paths, no keys. */
 export class AppError extends Error {
-  override readonly name = "AppError";
+  override readonly name: string = "AppError";
   readonly code: ErrorCode;
   readonly param: string | null;
   readonly retryAfterSeconds: number | null;

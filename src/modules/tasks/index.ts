@@ -2,8 +2,8 @@
 import { Elysia } from "elysia";
 import { AppError } from "../../core/errors.ts";
 import { hasEnded } from "../../core/task.ts";
-import { callerOf } from "../../http/caller.ts";
 import type { Deps } from "../../http/deps.ts";
+import { callerOf } from "../../http/guard.ts";
 import { readQuery } from "../../http/query.ts";
 import { eventStream } from "../../http/sse.ts";
 import { report } from "../../http/trail.ts";
