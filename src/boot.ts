@@ -4,6 +4,7 @@ import { type Config, defaultSlots, threadsOn } from "./config.ts";
 import type { Engine } from "./engine/engine.ts";
 import { openWhisperEngine } from "./engine/whisper.ts";
 import type { Deps } from "./http/deps.ts";
+import { audioOf } from "./http/limits.ts";
 import type { Logger } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { ensureModel, ensureVad, ModelError } from "./models/ensure.ts";
@@ -91,6 +92,7 @@ export function openTasks(
 ): TaskService {
   return new TaskService({
     ...{ deps: { engine }, log, store, watchers },
+    audio: audioOf(store.limiter),
     limits: { perCaller: config.maxTasksPerCaller, maxBytes: config.maxTaskBytes },
     ttlMs: config.taskTtlMs,
   });

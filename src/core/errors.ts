@@ -108,7 +108,7 @@ export class AppError extends Error {
   /** Whether the same may succeed later. */
   get isPassing(): boolean {
     const entry: CatalogueEntry = catalogue[this.code];
-    return entry.retry === true;
+    return entry.retry ?? entry.status === 429;
   }
 
   /** OpenAI's error object. */

@@ -1,5 +1,5 @@
 /** What a caller may ask for: requests, and time of audio. Every reply to a request that was counted says how much is left. */
-import type { Caller } from "../core/caller.ts";
+import type { Caller, CallerLimits } from "../core/caller.ts";
 import { AppError } from "../core/errors.ts";
 import type { AudioAllowance, Bucket } from "../core/limits.ts";
 import type { BucketState, Limiter, Taken } from "../store/limiter.ts";
@@ -45,6 +45,12 @@ export function createLimits(limiter: Limiter): Limits {
     }),
   };
 }
+
+/** The same budget for what is done later, by whichever process: of a caller who is known by name. */
+export const audioOf = (limiter: Limiter) => {
+  const limits = createLimits(limiter);
+  return (id: string, own: CallerLimits): AudioAllowance => limits.audio({ id, scopes: [], limits: own });
+};
 
 const nothing: Taken = { granted: true, retryAfterMs: 0, buckets: [] };
 

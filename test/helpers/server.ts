@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Config, loadConfig } from "../../src/config.ts";
 import type { Engine } from "../../src/engine/engine.ts";
+import { audioOf } from "../../src/http/limits.ts";
 import type { LogFields, Logger } from "../../src/log.ts";
 import { Metrics } from "../../src/metrics.ts";
 import { openOutbound } from "../../src/net/outbound.ts";
@@ -86,6 +87,7 @@ export async function testServer<E extends Engine = FakeEngine>(
   });
   const tasks = new TaskService({
     ...{ deps: { engine }, log: logger, store, ttlMs: config.taskTtlMs },
+    audio: audioOf(store.limiter),
     watchers: settings.watchers ?? webhooks,
     limits: { perCaller: config.maxTasksPerCaller, maxBytes: config.maxTaskBytes },
   });

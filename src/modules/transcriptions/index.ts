@@ -92,10 +92,10 @@ async function start(
   if (!isTask && watcher) throw invalid("webhook_url", "async=true", "a request that waits for its answer");
   if (isTask) {
     const { path, bytes, sha256 } = upload.file;
-    const caller = callerOf(request).id;
+    const { id: caller, limits } = callerOf(request);
     // The upload is removed when this returns.
     return await deps.tasks.submit({
-      ...{ path, bytes, sha256, caller, options, view, watcher },
+      ...{ path, bytes, sha256, caller, limits, options, view, watcher },
       requestId: requestId(request),
     });
   }
