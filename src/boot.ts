@@ -9,7 +9,7 @@ import type { Deps } from "./http/deps.ts";
 import type { Logger } from "./log.ts";
 import { ensureModel, ensureVad, ModelError } from "./models/ensure.ts";
 import { native } from "./native.ts";
-import { openOutbound } from "./net/outbound.ts";
+import { type Outbound, openOutbound } from "./net/outbound.ts";
 import { diskBlobs } from "./store/disk-blobs.ts";
 import { openSqliteStore } from "./store/sqlite/open.ts";
 import type { Store } from "./store/store.ts";
@@ -66,9 +66,10 @@ export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "sto
     device: info.devices.find((device) => device.type === (gpu >= 0 ? "gpu" : "cpu"))?.description,
   });
   const store = await openStore(config, log);
-  const webhooks = openWebhooks(config, log, store);
+  const outbound = openOutbound({ allowPrivate: config.webhookAllowPrivate });
+  const webhooks = openWebhooks(config, log, store, outbound);
   const tasks = openTasks(config, log, engine, store, webhooks);
-  return { config, log, engine, store, tasks, webhooks, hasVad: () => vad.path !== null, version };
+  return { config, log, engine, store, outbound, tasks, webhooks, hasVad: () => vad.path !== null, version };
 }
 
 /** It does no jobs until it is told to start. */
@@ -90,11 +91,10 @@ export function openTasks(
 }
 
 /** It delivers nothing until it is told to start. */
-export function openWebhooks(config: Config, log: Logger, store: Store): TaskWebhooks {
+export function openWebhooks(config: Config, log: Logger, store: Store, outbound: Outbound): TaskWebhooks {
   const { webhooks, jobs, tasks } = store;
   return new TaskWebhooks({
-    ...{ webhooks, jobs, tasks, log },
-    outbound: openOutbound({ allowPrivate: config.webhookAllowPrivate }),
+    ...{ webhooks, jobs, tasks, log, outbound },
     publicUrl: config.publicUrl,
   });
 }

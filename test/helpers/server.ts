@@ -70,9 +70,9 @@ export async function testServer(settings: Settings = {}): Promise<TestServer> {
   const logger: Logger = { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
   const store = settings.store ?? openSqliteStore(":memory:", logger);
   const blobDir = await mkdtemp(join(tmpdir(), "http-test-blobs-"));
+  const outbound = openOutbound({ allowPrivate: config.webhookAllowPrivate });
   const webhooks = new TaskWebhooks({
-    ...{ webhooks: store.webhooks, jobs: store.jobs, tasks: store.tasks, log: logger },
-    outbound: openOutbound({ allowPrivate: config.webhookAllowPrivate }),
+    ...{ webhooks: store.webhooks, jobs: store.jobs, tasks: store.tasks, log: logger, outbound },
     publicUrl: config.publicUrl,
   });
   const tasks = new TaskService({
@@ -86,7 +86,7 @@ export async function testServer(settings: Settings = {}): Promise<TestServer> {
   const stopping = new AbortController();
   const { signal } = stopping;
   const deps = {
-    ...{ config, log: logger, engine, store, tasks, webhooks },
+    ...{ config, log: logger, engine, store, outbound, tasks, webhooks },
     hasVad: () => hasVad,
     stopping: signal,
     version: "1.2.3",

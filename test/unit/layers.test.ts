@@ -25,7 +25,7 @@ interface Import {
 const transpiler = new Bun.Transpiler({ loader: "ts", target: "bun" });
 
 function importsOf(source: string): Import[] {
-  const values = new Set(transpiler.scanImports(source).map((found) => found.path));
+  const values = new Set(transpiler.scanImports(source.replace(/^#!.*/, "")).map((found) => found.path));
   const written = source.matchAll(/\b(?:from|import|require)\s*\(?\s*["']([^"']+)["']/g);
   const all = new Set([...values, ...[...written].map((match) => match[1] ?? "")]);
   return [...all].map((specifier) => ({ specifier, typeOnly: !values.has(specifier) }));

@@ -5,6 +5,7 @@ import type { Options } from "../../core/options.ts";
 import { collect, type TranscriptEvent, transcriptOf } from "../../core/transcript.ts";
 import { callerOf } from "../../http/caller.ts";
 import type { Deps } from "../../http/deps.ts";
+import { fetchRecording } from "../../http/fetch-recording.ts";
 import { invalid, wireName } from "../../http/form.ts";
 import { eventStream } from "../../http/sse.ts";
 import { report, requestId } from "../../http/trail.ts";
@@ -81,8 +82,12 @@ async function start(deps: Deps, task: Options["task"], request: Request, signal
   const isTask = form.async ?? prefersTask(request);
   if (isTask && stream) throw invalid("stream", "false for a task", "true");
   if (!isTask && watcher) throw invalid("webhook_url", "async=true", "a request that waits for its answer");
+  await using fetched =
+    form.url === null ? null : await fetchRecording(form.url, deps.outbound, limits, signal);
+  const file = fetched ?? upload.file;
+  if (!file) throw new Error("The upload has neither file nor url");
   if (isTask) {
-    const { path, bytes, sha256 } = upload.file;
+    const { path, bytes, sha256 } = file;
     const caller = callerOf(request).id;
     // The upload is removed when this returns.
     return await deps.tasks.submit({
@@ -91,7 +96,7 @@ async function start(deps: Deps, task: Options["task"], request: Request, signal
     });
   }
   const events = await transcribe(deps, {
-    file: upload.file,
+    file,
     options,
     tokens: stream && showsTokens(view),
     priority: "request",
