@@ -178,5 +178,6 @@ test("a client that leaves ends the fetching, and nothing is left", async () => 
   leaving.abort();
   await closed.promise;
   await answer;
-  while ((await server.leftovers()).length > 0) await Bun.sleep(1);
+  await server.logged(({ message }) => message === "request");
+  expect(await server.leftovers()).toEqual([]);
 });
