@@ -53,9 +53,9 @@ export class Bench {
     return server;
   }
 
-  /** A server that has not transcribed yet; the caller stops it. */
-  freshServer(name: ServerName): Promise<Server> {
-    return startServer(name, this.settings.decoding, this.settings.programs.server);
+  /** A server that has not transcribed yet, with settings of its own if `env` says so; the caller stops it. */
+  freshServer(name: ServerName, env: Readonly<Record<string, string>> = {}): Promise<Server> {
+    return startServer(name, this.settings.decoding, this.settings.programs.server, env);
   }
 
   cli(recording: string, language: string): Promise<CliRun> {

@@ -15,6 +15,7 @@ import { long } from "./cases/long.ts";
 import { memory } from "./cases/memory.ts";
 import { pieces } from "./cases/pieces.ts";
 import { step } from "./cases/step.ts";
+import { tasks } from "./cases/tasks.ts";
 import { watchOthers } from "./process.ts";
 import { findAudio } from "./recordings.ts";
 import { asJson, asMarkdown, asText, facts } from "./report.ts";
@@ -32,6 +33,7 @@ const cases: readonly Case[] = [
   decode,
   long,
   pieces,
+  tasks,
 ];
 const contenders: readonly Contender[] = ["whisper-api", "whisper-server", "whisper-cli"];
 

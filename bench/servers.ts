@@ -27,6 +27,8 @@ export interface Server {
   readonly name: ServerName;
   /** e.g. http://127.0.0.1:8000 */
   readonly url: string;
+  /** Of every request, so that all contenders decode alike. */
+  readonly fields: Readonly<Record<string, string>>;
   /** The written text of a recording. `fields`: of the form, beside those that all requests have. */
   transcribe(recording: string, language: string, more?: More): Promise<string>;
   /** The same, streamed, and when its first text came. Only whisper-api streams. */
@@ -93,17 +95,22 @@ const launches = {
 };
 
 /**
- * Starts a server and waits until it is ready. `program` is whisper-server's path. Throws with the end of its log when it
+ * Starts a server and waits until it is ready. `program` is whisper-server's path, `more` goes into the environment. Throws with the end of its log when it
  * does not get there.
  */
-export async function startServer(name: ServerName, decoding: Decoding, program: string): Promise<Server> {
+export async function startServer(
+  name: ServerName,
+  decoding: Decoding,
+  program: string,
+  more: Readonly<Record<string, string>> = {},
+): Promise<Server> {
   const port = freePort();
   const folder = temporaryFolder();
   const launch = launches[name](decoding, { port, folder, program });
   mkdirSync(cache, { recursive: true });
   const logPath = join(cache, `${name}.log`);
   const log = openSync(logPath, "w");
-  const env = { ...inherited(), ...launch.env };
+  const env = { ...inherited(), ...launch.env, ...more };
   const child = spawn([...launch.command], { stdout: log, stderr: log }, { cwd: folder, env });
   closeSync(log);
 
@@ -126,6 +133,7 @@ export async function startServer(name: ServerName, decoding: Decoding, program:
   return {
     name,
     url: base,
+    fields: launch.fields,
     transcribe: (recording, language, more) => transcribe(request(recording, language, more)),
     stream: (recording, language) => stream(request(recording, language)),
     cpuMs: () => cpuMs(child.pid),

@@ -1,5 +1,3 @@
-/** From settings to a running engine: the one place where values of the lower layers are made and put together. */
-import { join } from "node:path";
 import { version } from "../package.json";
 import { downloadProgress } from "./cli/progress.ts";
 import { type Config, defaultSlots, threadsOn } from "./config.ts";
@@ -10,7 +8,7 @@ import type { Logger } from "./log.ts";
 import { ensureModel, ensureVad, ModelError } from "./models/ensure.ts";
 import { native } from "./native.ts";
 import { type Outbound, openOutbound } from "./net/outbound.ts";
-import { diskBlobs } from "./store/disk-blobs.ts";
+import { openBlobs } from "./store/blobs/open.ts";
 import { openSqliteStore } from "./store/sqlite/open.ts";
 import type { Store } from "./store/store.ts";
 import { TaskService } from "./tasks/tasks.ts";
@@ -81,10 +79,7 @@ export function openTasks(
   watchers: TaskWatchers,
 ): TaskService {
   return new TaskService({
-    deps: { engine },
-    log,
-    store: { tasks: store.tasks, jobs: store.jobs, blobs: diskBlobs(join(config.dataDir, "blobs")) },
-    watchers,
+    ...{ deps: { engine }, log, store, watchers },
     limits: { perCaller: config.maxTasksPerCaller, maxBytes: config.maxTaskBytes },
     ttlMs: config.taskTtlMs,
   });
@@ -101,8 +96,9 @@ export function openWebhooks(config: Config, log: Logger, store: Store, outbound
 
 /** Redis where it is set, else files. Throws when these cannot be written. */
 export async function openStore(config: Config, log: Logger): Promise<Store> {
-  if (config.redisUrl === "") return openSqliteStore(config.dataDir, log);
+  const options = { log, blobs: openBlobs(config) };
+  if (config.redisUrl === "") return openSqliteStore(config.dataDir, options);
   // Its libraries take 50 ms to load.
   const { openRedisStore } = await import("./store/redis/open.ts");
-  return openRedisStore({ url: config.redisUrl, prefix: config.redisPrefix, log });
+  return openRedisStore({ url: config.redisUrl, prefix: config.redisPrefix, ...options });
 }

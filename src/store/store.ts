@@ -4,12 +4,21 @@
  */
 
 import { AppError } from "../core/errors.ts";
+import type { Logger } from "../log.ts";
+import type { Blobs } from "./blobs.ts";
 import type { JobQueue } from "./jobs.ts";
 import type { Tasks } from "./tasks.ts";
 import type { Webhooks } from "./webhooks.ts";
 
+export interface StoreOptions {
+  readonly log: Logger;
+  /** Kept elsewhere, whatever the database is. */
+  readonly blobs: Blobs;
+}
+
 export interface Store {
   readonly kind: "sqlite" | "redis";
+  readonly blobs: Blobs;
   readonly jobs: JobQueue;
   /** false: operations reject with StoreUnavailable for now. It comes back by itself. */
   readonly isAvailable: boolean;

@@ -18,7 +18,7 @@ export interface SweepOptions {
 }
 
 /** At most; results that are kept for less time are looked for more often. */
-const betweenMs = 60_000;
+const betweenMs = 300_000;
 /** After a failure; it doubles with each. */
 const firstPauseMs = 500;
 /** A recording is stored just before its task is. */

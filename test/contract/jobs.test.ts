@@ -21,7 +21,7 @@ describe.skipIf(redisServer === null)("with a Redis (needs redis-server)", () =>
   });
   afterAll(() => redis[Symbol.asyncDispose]());
 
-  jobsContract("jobs on Redis", async () => redisStores(redis.url));
+  jobsContract("jobs on Redis", () => redisStores(redis.url));
 });
 
 describe.skipIf(redisServer === null)("jobs on a Redis that goes away (needs redis-server)", () => {
@@ -29,7 +29,7 @@ describe.skipIf(redisServer === null)("jobs on a Redis that goes away (needs red
   let stores: TestStores;
   beforeEach(async () => {
     redis = await startRedis();
-    stores = redisStores(redis.url);
+    stores = await redisStores(redis.url);
   });
   afterEach(async () => {
     await stores[Symbol.asyncDispose]();

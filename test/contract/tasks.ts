@@ -1,26 +1,27 @@
 /** What every store of tasks keeps to. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { NewTask, Progress, Task, TaskLimits, Tasks } from "../../src/store/tasks.ts";
+import type { TestStores } from "../helpers/stores.ts";
 
 const noLimits: TaskLimits = { perCaller: 1e6, maxBytes: 1e12 };
 const nothing: Progress = { durationMs: 0, channels: 1, doneMs: 0, totalMs: 0 };
 const failure = { message: "It broke", type: "server_error", param: null, code: "internal_error" };
 
-/** `open` gives an empty store, and one more view of the same: another process. */
-export function tasksContract(
-  name: string,
-  open: () => Promise<{ tasks: Tasks; again: Tasks; close: () => Promise<void> }>,
-): void {
+/** `makeStores` gives empty ones. */
+export function tasksContract(name: string, makeStores: () => Promise<TestStores>): void {
   describe(name, () => {
-    let opened: Awaited<ReturnType<typeof open>>;
+    let stores: TestStores;
     let tasks: Tasks;
+    /** Those of another process. */
+    let again: Tasks;
     let count = 0;
 
     beforeAll(async () => {
-      opened = await open();
-      ({ tasks } = opened);
+      stores = await makeStores();
+      ({ tasks } = await stores.open());
+      ({ tasks: again } = await stores.open());
     });
-    afterAll(() => opened.close());
+    afterAll(() => stores[Symbol.asyncDispose]());
 
     const newTask = (more: Partial<NewTask> = {}): NewTask => {
       count += 1;
@@ -94,8 +95,8 @@ export function tasksContract(
       test("is seen by another process at once", async () => {
         const task = await running();
         await tasks.append(task.id, 1, 0, ["a", "b"], nothing);
-        expect(await opened.again.find(task.id)).toMatchObject({ status: "running", segments: 2 });
-        expect(await opened.again.segments(task.id, 1, 10)).toEqual(["b"]);
+        expect(await again.find(task.id)).toMatchObject({ status: "running", segments: 2 });
+        expect(await again.segments(task.id, 1, 10)).toEqual(["b"]);
       });
     });
 
@@ -130,7 +131,7 @@ export function tasksContract(
         const caller = "someone in a hurry";
         const made = await Promise.all(
           Array.from({ length: 20 }, (_, index) =>
-            (index % 2 ? tasks : opened.again).create(newTask({ caller }), { ...noLimits, perCaller: 5 }),
+            (index % 2 ? tasks : again).create(newTask({ caller }), { ...noLimits, perCaller: 5 }),
           ),
         );
         expect(made.filter((one) => one === "created")).toHaveLength(5);
@@ -165,7 +166,7 @@ export function tasksContract(
         const { id } = await running();
         await tasks.append(id, 1, 0, ["a"], nothing);
         await begin(id);
-        expect(await opened.again.append(id, 1, 1, ["b"], { ...nothing, doneMs: 7 })).toBe(false);
+        expect(await again.append(id, 1, 1, ["b"], { ...nothing, doneMs: 7 })).toBe(false);
         expect(await tasks.append(id, 3, 1, ["b"], nothing)).toBe(false);
         expect(await tasks.finish(id, 1, { status: "completed", language: "en" }, 1)).toBe(false);
         expect(await tasks.giveBack(id, 1)).toBe(false);
@@ -234,7 +235,7 @@ export function tasksContract(
         expect(await tasks.begin(queued.id, 5000)).toBeNull();
         const { id } = await running();
         await tasks.append(id, 1, 0, ["a"], nothing);
-        expect(await opened.again.cancel(id, 4000)).toMatchObject({ status: "cancelled", segments: 1 });
+        expect(await again.cancel(id, 4000)).toMatchObject({ status: "cancelled", segments: 1 });
         expect(await tasks.append(id, 1, 1, ["b"], nothing)).toBe(false);
         expect(await tasks.finish(id, 1, { status: "completed", language: "en" }, 5000)).toBe(false);
         expect(await tasks.segments(id, 0, 10)).toEqual(["a"]);
@@ -245,7 +246,7 @@ export function tasksContract(
           const { id } = await running();
           const [first, cancelled, second] = await Promise.all([
             tasks.finish(id, 1, { status: "completed", language: "en" }, 1),
-            opened.again.cancel(id, 2),
+            again.cancel(id, 2),
             tasks.finish(id, 1, { status: "failed", error: failure }, 3),
           ]);
           const task = await tasks.find(id);

@@ -2,19 +2,20 @@ import { describe, expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Logger } from "../../src/log.ts";
+import { DiskBlobs } from "../../src/store/blobs/disk.ts";
 import { openRedisStore } from "../../src/store/redis/open.ts";
 import { openSqliteStore } from "../../src/store/sqlite/open.ts";
 import { StoreUnavailable } from "../../src/store/store.ts";
 import { redisServer, startRedis } from "../helpers/redis.ts";
+import { recordingLog } from "../helpers/stores.ts";
 import { webhooksContract } from "./webhooks.ts";
 
-const drop = () => {};
-const log: Logger = { debug: drop, info: drop, warn: drop, error: drop };
+/** Recordings play no part here. */
+const options = { log: recordingLog().log, blobs: new DiskBlobs("nowhere") };
 
 webhooksContract("webhooks in a file", async () => {
   const directory = await mkdtemp(join(tmpdir(), "webhooks-"));
-  const store = openSqliteStore(directory, log);
+  const store = openSqliteStore(directory, options);
   return {
     webhooks: store.webhooks,
     async [Symbol.asyncDispose]() {
@@ -27,7 +28,7 @@ webhooksContract("webhooks in a file", async () => {
 describe.skipIf(redisServer === null)("with redis-server (not installed: skipped)", () => {
   const open = async () => {
     const redis = await startRedis();
-    const store = openRedisStore({ url: redis.url, prefix: "test", log });
+    const store = openRedisStore({ url: redis.url, prefix: "test", ...options });
     while (!store.isAvailable) await Bun.sleep(5);
     return {
       redis,
@@ -55,10 +56,10 @@ test("webhooks in a file are there when it is opened again", async () => {
     ...{ id: "wh_1", caller: "c", task: "t", url: "https://a.example", secret: "s" },
     ...{ includeResult: false, createdAtMs: 1, disabledAtMs: null },
   };
-  const first = openSqliteStore(directory, log);
+  const first = openSqliteStore(directory, options);
   await first.webhooks.create(webhook);
   await first.close();
-  const second = openSqliteStore(directory, log);
+  const second = openSqliteStore(directory, options);
   expect(await second.webhooks.find("wh_1")).toEqual(webhook);
   await second.close();
   await expect(second.webhooks.find("wh_1")).rejects.toBeInstanceOf(StoreUnavailable);

@@ -55,6 +55,23 @@ class Witness {
   }
 }
 
+/** Takes webhooks. It outlives all servers. */
+function receiver() {
+  /** By task: the ids and types that came. Repetitions have the same id. */
+  const told = new Map<string, Set<string>>();
+  const server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    async fetch(request) {
+      const { type, data } = (await request.json()) as { type: string; data: TaskBody };
+      const events = told.get(data.id) ?? new Set();
+      told.set(data.id, events.add(`${request.headers.get("webhook-id")} ${type}`));
+      return new Response(null, { status: 204 });
+    },
+  });
+  return { told, url: `${server.url}hook`, [Symbol.asyncDispose]: () => server.stop(true) };
+}
+
 /** Asks whoever answers; a server that dies while it is asked is asked again, as soon as there is another. */
 async function persist<T>(server: () => Server, ask: (url: string) => Promise<T>): Promise<T> {
   for (;;) {
@@ -113,7 +130,9 @@ async function watch(
   }
 }
 
-async function survive(env: Readonly<Record<string, string>>): Promise<void> {
+async function survive(settings: Readonly<Record<string, string>>): Promise<void> {
+  await using hook = receiver();
+  const env = { ...settings, WEBHOOK_ALLOW_PRIVATE: "true" };
   const dataDir = await mkdtemp(join(tmpdir(), "whisper-chaos-"));
   const next = random(seed);
   const start = () => startServer({ dataDir, env });
@@ -126,7 +145,7 @@ async function survive(env: Readonly<Record<string, string>>): Promise<void> {
     const submitting = (async () => {
       for (let index = 0; index < tasks; index++) {
         const name = nameOf(index);
-        const { id } = await persist(current, (url) => submit(url, name));
+        const { id } = await persist(current, (url) => submit(url, name, { webhook_url: hook.url }));
         promised.push({ id, name });
       }
     })();
@@ -148,6 +167,15 @@ async function survive(env: Readonly<Record<string, string>>): Promise<void> {
     over.abort();
     await watching;
     expect(promised).toHaveLength(tasks);
+    for (const { id } of promised) {
+      await eventually(
+        async () => hook.told.get(id),
+        (told) => told !== undefined,
+      );
+    }
+    for (const told of hook.told.values()) {
+      expect([...told]).toEqual([expect.stringMatching(/^msg_\w+ transcription\.completed$/)]);
+    }
     // Nothing runs that nobody is promised, and no recording is left of those that were.
     const ids = new Set(promised.map(({ id }) => id));
     const left = await readdir(join(dataDir, "blobs"));
@@ -161,10 +189,10 @@ async function survive(env: Readonly<Record<string, string>>): Promise<void> {
 }
 
 describe(`${tasks} tasks, while the process is killed ${kills} times,`, () => {
-  test("end once each, with the right text, on SQLite", () => survive({}));
+  test("end and are told of once each, with the right text, on SQLite", () => survive({}));
 
   test.skipIf(redisServer === null)(
-    "end once each, with the right text, on Redis (needs redis-server)",
+    "end and are told of once each, with the right text, on Redis (needs redis-server)",
     async () => {
       await using redis = await startRedis();
       await survive({ REDIS_URL: redis.url });

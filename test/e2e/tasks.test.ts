@@ -177,6 +177,21 @@ describe("a task that runs when", () => {
     }));
 });
 
+test("a task outlives a start that fails, as with a model that cannot be loaded", () =>
+  withFolder(async (dataDir) => {
+    await using first = await startServer({ dataDir, args: ["--no-worker"] });
+    const task = await submit(first.url, "en-digits.wav");
+    await first.kill();
+    const broken = join(dataDir, "broken.bin");
+    await Bun.write(broken, "no model");
+    const refused = await startWorker({ dataDir, env: { WHISPER_MODEL: broken } }).catch(
+      (error: Error) => error,
+    );
+    expect(String(refused)).toContain("The model of WHISPER_MODEL cannot be used");
+    await using second = await startServer({ dataDir });
+    expect(await ended(second.url, task.id)).toMatchObject({ status: "completed" });
+  }));
+
 describe("a worker without HTTP", () => {
   test("does the tasks of a server that does none, and ends cleanly", () =>
     withFolder(async (dataDir) => {

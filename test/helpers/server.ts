@@ -1,12 +1,12 @@
 /** A server over a fake engine, with an upload directory of its own that must be empty when a test ends. */
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Config, loadConfig } from "../../src/config.ts";
 import type { LogFields, Logger } from "../../src/log.ts";
 import { openOutbound } from "../../src/net/outbound.ts";
 import { createServer } from "../../src/server.ts";
-import { diskBlobs } from "../../src/store/disk-blobs.ts";
+import { DiskBlobs } from "../../src/store/blobs/disk.ts";
 import { openSqliteStore } from "../../src/store/sqlite/open.ts";
 import type { Store } from "../../src/store/store.ts";
 import { TaskService } from "../../src/tasks/tasks.ts";
@@ -24,6 +24,7 @@ export interface TestServer extends AsyncDisposable {
   readonly engine: FakeEngine;
   readonly store: Store;
   readonly webhooks: TaskWebhooks;
+  readonly tasks: TaskService;
   readonly log: readonly LogLine[];
   readonly uploadDir: string;
   readonly app: ReturnType<typeof createServer>;
@@ -56,8 +57,10 @@ interface Settings {
 /** Disposal fails when a temporary file is left. */
 export async function testServer(settings: Settings = {}): Promise<TestServer> {
   const { engine = new FakeEngine(), hasVad = false } = settings;
-  const uploadDir = await mkdtemp(join(tmpdir(), "http-test-"));
-  const config: Config = { ...loadConfig({}).config, uploadDir, ...settings.config };
+  const dataDir = await mkdtemp(join(tmpdir(), "http-test-"));
+  const uploadDir = join(dataDir, "uploads");
+  await mkdir(uploadDir);
+  const config: Config = { ...loadConfig({}).config, dataDir, uploadDir, ...settings.config };
   const log: LogLine[] = [];
   const listeners = new Set<(line: LogLine) => void>();
   const at =
@@ -68,16 +71,16 @@ export async function testServer(settings: Settings = {}): Promise<TestServer> {
       for (const listener of listeners) listener(line);
     };
   const logger: Logger = { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
-  const store = settings.store ?? openSqliteStore(":memory:", logger);
-  const blobDir = await mkdtemp(join(tmpdir(), "http-test-blobs-"));
+  const blobDir = join(dataDir, "blobs");
+  const blobs = new DiskBlobs(blobDir);
+  const store = settings.store ?? openSqliteStore(":memory:", { log: logger, blobs });
   const outbound = openOutbound({ allowPrivate: config.webhookAllowPrivate });
   const webhooks = new TaskWebhooks({
     ...{ webhooks: store.webhooks, jobs: store.jobs, tasks: store.tasks, log: logger, outbound },
     publicUrl: config.publicUrl,
   });
   const tasks = new TaskService({
-    ...{ deps: { engine }, log: logger, ttlMs: config.taskTtlMs },
-    store: { tasks: store.tasks, jobs: store.jobs, blobs: diskBlobs(blobDir) },
+    ...{ deps: { engine }, log: logger, store, ttlMs: config.taskTtlMs },
     watchers: settings.watchers ?? webhooks,
     limits: { perCaller: config.maxTasksPerCaller, maxBytes: config.maxTaskBytes },
   });
@@ -97,6 +100,7 @@ export async function testServer(settings: Settings = {}): Promise<TestServer> {
     engine,
     store,
     webhooks,
+    tasks,
     log,
     uploadDir,
     stopping,
@@ -113,16 +117,15 @@ export async function testServer(settings: Settings = {}): Promise<TestServer> {
       if (past) return past;
       return new Promise((resolve) => listeners.add((line) => fits(line) && resolve(line)));
     },
-    blobs: () => readdir(blobDir),
+    blobs: () => readdir(blobDir).catch(() => []),
     leftovers,
     async [Symbol.asyncDispose]() {
       await app.server?.stop(true);
       await tasks.close(0);
       await webhooks.close(0);
       await store.close();
-      await rm(blobDir, { recursive: true });
       const left = await leftovers();
-      await rm(uploadDir, { recursive: true });
+      await rm(dataDir, { recursive: true });
       if (left.length > 0) throw new Error(`Expected an empty upload directory but found ${left.join(", ")}`);
     },
   };

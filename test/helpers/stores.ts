@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { LogFields, Logger } from "../../src/log.ts";
+import { DiskBlobs } from "../../src/store/blobs/disk.ts";
 import { openRedisStore } from "../../src/store/redis/open.ts";
 import { openSqliteStore } from "../../src/store/sqlite/open.ts";
 import type { Store } from "../../src/store/store.ts";
@@ -33,19 +34,19 @@ export function recordingLog(): { log: Logger; lines: LogLine[] } {
 }
 
 /** In a new folder, which disposal removes. */
-export async function sqliteStores(): Promise<TestStores> {
-  const directory = await mkdtemp(join(tmpdir(), "test-store-"));
-  return testStores(`sqlite ${directory}`, () => rm(directory, { recursive: true }));
+export function sqliteStores(): Promise<TestStores> {
+  return testStores((directory) => directory);
 }
 
-/** On a Redis that runs, with a prefix of its own. */
-export function redisStores(url: string): TestStores {
-  return testStores(`redis ${url} ${crypto.randomUUID()}`, async () => {});
+/** On a Redis that runs, with a prefix of its own; blobs in a new folder, which disposal removes. */
+export function redisStores(url: string): Promise<TestStores> {
+  return testStores((directory) => `${directory} ${url} ${crypto.randomUUID()}`);
 }
 
 export function openStoreAt(address: string, log: Logger): Store {
-  const [kind, where = "", prefix = ""] = address.split(" ");
-  return kind === "sqlite" ? openSqliteStore(where, log) : openRedisStore({ url: where, prefix, log });
+  const [directory = "", url, prefix = ""] = address.split(" ");
+  const options = { log, blobs: new DiskBlobs(join(directory, "blobs")) };
+  return url ? openRedisStore({ url, prefix, ...options }) : openSqliteStore(directory, options);
 }
 
 /** The test's own time limit ends it. */
@@ -53,7 +54,9 @@ export async function available(store: Store): Promise<void> {
   while (!store.isAvailable) await Bun.sleep(5);
 }
 
-function testStores(address: string, clear: () => Promise<void>): TestStores {
+async function testStores(addressIn: (directory: string) => string): Promise<TestStores> {
+  const directory = await mkdtemp(join(tmpdir(), "test-store-"));
+  const address = addressIn(directory);
   const { log, lines } = recordingLog();
   const opened: Store[] = [];
   return {
@@ -67,7 +70,7 @@ function testStores(address: string, clear: () => Promise<void>): TestStores {
     },
     async [Symbol.asyncDispose]() {
       await Promise.all(opened.map((store) => store.close()));
-      await clear();
+      await rm(directory, { recursive: true });
     },
   };
 }

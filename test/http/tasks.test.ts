@@ -1,6 +1,7 @@
 /** Async tasks over HTTP, in one process, with an engine that says what it is told to. */
 import { describe, expect, test } from "bun:test";
 import { AppError } from "../../src/core/errors.ts";
+import { writeSegment } from "../../src/core/segment-json.ts";
 import type { Task } from "../../src/store/tasks.ts";
 import type { TaskWatchers } from "../../src/tasks/watchers.ts";
 import { FakeEngine, testModel, testSegment } from "../helpers/engine.ts";
@@ -58,6 +59,13 @@ async function ended(server: TestServer, task: { id: string }): Promise<TaskBody
 async function noBlobs(server: TestServer): Promise<void> {
   while ((await server.blobs()).length > 0) await Bun.sleep(1);
 }
+
+const nobody: TaskWatchers = {
+  async check() {},
+  async register() {},
+  async ended() {},
+  async removed() {},
+};
 
 const numbered = (count: number) => Array.from({ length: count }, (_, id) => testSegment(id, ` word${id}`));
 
@@ -306,6 +314,69 @@ describe("a task", () => {
     await using server = await testServer({ engine, workers: 1, config: { taskTtlMs: 50 } });
     const task = await ended(server, await submit(server));
     expect(task).toMatchObject({ status: "failed", error: { code: "server_overloaded" } });
+  });
+});
+
+describe("a task whose process died", () => {
+  test("is taken up where it was, and its pages stay", async () => {
+    const engine = new FakeEngine(testModel, numbered(3));
+    await using server = await testServer({ engine });
+    const { tasks } = server.store;
+    const { id } = await submit(server);
+    await tasks.begin(id, Date.now());
+    const early = testSegment(0, " word0", { avgLogprob: -0.125 });
+    const progress = { durationMs: 3000, channels: 1, doneMs: 1000, totalMs: 3000 };
+    await tasks.append(id, 1, 0, [writeSegment(early)], progress);
+    const seen = await get(server, { id });
+    server.tasks.start(1);
+    const done = await ended(server, { id });
+    expect(done).toMatchObject({ status: "completed", total: 3 });
+    expect(done.segments[0]).toEqual(seen.segments[0] as never);
+    expect(await tasks.find(id)).toMatchObject({ attempt: 2, losses: 1 });
+  });
+
+  test("ten times has failed, and is not begun again", async () => {
+    await using server = await testServer();
+    const { id } = await submit(server);
+    for (let death = 0; death < 10; death++) await server.store.tasks.begin(id, Date.now());
+    server.tasks.start(1);
+    const done = await ended(server, { id });
+    expect(done).toMatchObject({ status: "failed", error: { code: "internal_error" } });
+    expect(done.error?.message).toContain("10 times");
+    expect(server.engine.requests).toBeEmpty();
+  });
+
+  test("is not begun again when it had ended: what follows from that is done", async () => {
+    const told: string[] = [];
+    const watchers = { ...nobody, ended: async ({ status }: Task) => void told.push(status) };
+    await using server = await testServer({ watchers });
+    const { id } = await submit(server);
+    const { tasks } = server.store;
+    await tasks.begin(id, Date.now());
+    await tasks.finish(id, 1, { status: "completed", language: "en" }, Date.now());
+    server.tasks.start(1);
+    await noBlobs(server);
+    expect(told).toEqual(["completed"]);
+    expect(server.engine.requests).toBeEmpty();
+  });
+
+  test("before it had a job gets one", async () => {
+    await using server = await testServer();
+    const { id } = await submit(server);
+    await server.store.jobs.remove("transcription", id);
+    server.tasks.start(1);
+    expect(await ended(server, { id })).toMatchObject({ status: "completed" });
+  });
+
+  test("before it had its recording has failed", async () => {
+    await using server = await testServer();
+    const { id } = await submit(server);
+    await server.store.blobs.remove(id);
+    server.tasks.start(1);
+    expect(await ended(server, { id })).toMatchObject({
+      status: "failed",
+      error: { code: "internal_error" },
+    });
   });
 });
 

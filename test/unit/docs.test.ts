@@ -152,7 +152,7 @@ const anchorsOf = (page: string) =>
       .replaceAll(" ", "-"),
   );
 
-test.each(["README.md", "docs/api-reference.md", "docs/realtime.md", "docs/webhooks.md"])(
+test.each(["README.md", "docs/api-reference.md", "docs/realtime.md", "docs/tasks.md", "docs/webhooks.md"])(
   "%s points to files and chapters that are there",
   async (path) => {
     const targets = [...(await read(path)).matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = ""]) => target);
@@ -167,7 +167,7 @@ test.each(["README.md", "docs/api-reference.md", "docs/realtime.md", "docs/webho
   },
 );
 
-describe.each(["README.md", "docs/api-reference.md"])("%s", (path) => {
+describe.each(["README.md", "docs/api-reference.md", "docs/tasks.md"])("%s", (path) => {
   test("shows curl with fields and recordings that exist", async () => {
     const page = await read(path);
     const names = [...page.matchAll(/-F '?([a-z_]+(?:\[\])?)=/g)].map(([, name = ""]) => name);

@@ -1,12 +1,12 @@
 /** The shared store: any number of processes on one Redis. */
-import type { Store } from "../store.ts";
+import type { Store, StoreOptions } from "../store.ts";
 import { RedisConnection, type RedisOptions } from "./connection.ts";
 import { RedisJobQueue } from "./jobs.ts";
 import { RedisTasks } from "./tasks.ts";
 import { RedisWebhooks } from "./webhooks.ts";
 
 /** Does not wait for Redis: see Store.isAvailable. */
-export function openRedisStore(options: RedisOptions): Store {
+export function openRedisStore(options: RedisOptions & StoreOptions): Store {
   const connection = new RedisConnection(options);
   const jobs = new RedisJobQueue(connection);
   return {
@@ -14,6 +14,7 @@ export function openRedisStore(options: RedisOptions): Store {
     get isAvailable() {
       return connection.isAvailable && jobs.isAvailable;
     },
+    blobs: options.blobs,
     webhooks: new RedisWebhooks(connection),
     jobs,
     tasks: new RedisTasks(connection),

@@ -2,8 +2,7 @@
 import { Database } from "bun:sqlite";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { Logger } from "../../log.ts";
-import type { Store } from "../store.ts";
+import type { Store, StoreOptions } from "../store.ts";
 import { SqliteJobQueue } from "./jobs.ts";
 import { Presence } from "./presence.ts";
 import { SqliteTasks } from "./tasks.ts";
@@ -17,7 +16,7 @@ const inMemory = ":memory:";
  * Opens or makes the files in `dir`; ":memory:" keeps everything in this process. Throws when the folder cannot be written or a
  * file is none of ours.
  */
-export function openSqliteStore(dir: string, log: Logger): Store {
+export function openSqliteStore(dir: string, { log, blobs }: StoreOptions): Store {
   // What was promised: every commit reaches the disk.
   const state = open(dir, "state.db", "full");
   // What can be made again.
@@ -29,6 +28,7 @@ export function openSqliteStore(dir: string, log: Logger): Store {
     isAvailable: true,
     webhooks: new SqliteWebhooks(state),
     tasks: new SqliteTasks(state),
+    blobs,
     jobs,
     async close() {
       await jobs.close();
