@@ -9,7 +9,7 @@ import type { Logger } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { ensureModel, ensureVad, ModelError } from "./models/ensure.ts";
 import { native } from "./native.ts";
-import { openOutbound } from "./net/outbound.ts";
+import { type Outbound, openOutbound } from "./net/outbound.ts";
 import { openBlobs } from "./store/blobs/open.ts";
 import { openSqliteStore } from "./store/sqlite/open.ts";
 import type { Store } from "./store/store.ts";
@@ -21,9 +21,10 @@ import { TaskWebhooks } from "./tasks/webhooks.ts";
 export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "stopping">> {
   const store = await openStore(config, log); // it connects while the model is loaded
   const heard = await openEngine(config, log);
-  const webhooks = openWebhooks(config, log, store);
+  const outbound = openOutbound({ allowPrivate: config.webhookAllowPrivate });
+  const webhooks = openWebhooks(config, log, store, outbound);
   const tasks = openTasks(config, log, heard.engine, store, webhooks);
-  return { config, log, store, ...heard, tasks, webhooks, version };
+  return { config, log, store, ...heard, outbound, tasks, webhooks, version };
 }
 
 /** Weights, then the engine on them. Throws ModelError, or the addon's error for weights that cannot be used. */
@@ -99,11 +100,10 @@ export function openTasks(
 }
 
 /** It delivers nothing until it is told to start. */
-export function openWebhooks(config: Config, log: Logger, store: Store): TaskWebhooks {
+export function openWebhooks(config: Config, log: Logger, store: Store, outbound: Outbound): TaskWebhooks {
   const { webhooks, jobs, tasks } = store;
   return new TaskWebhooks({
-    ...{ webhooks, jobs, tasks, log },
-    outbound: openOutbound({ allowPrivate: config.webhookAllowPrivate }),
+    ...{ webhooks, jobs, tasks, log, outbound },
     publicUrl: config.publicUrl,
   });
 }

@@ -248,7 +248,7 @@ const settings = {
     "WEBHOOK_ALLOW_PRIVATE",
     flag,
     "false",
-    "For development: webhooks may go to private addresses.",
+    "For development: webhooks and `url` may go to private addresses.",
   ),
   sessionLifetimeMs: setting("SESSION_LIFETIME", duration(1000), "60m", "Longest realtime session."),
   gpu: setting("GPU", gpu, "auto", "auto, off, or the index of a GPU."),

@@ -23,6 +23,7 @@ export const catalogue = {
   invalid_multipart: invalid(400),
   field_too_large: invalid(400),
   invalid_file_format: invalid(400),
+  url_not_fetched: invalid(400),
   no_audio_track: invalid(400),
   corrupt_audio: invalid(400),
   audio_too_short: invalid(400),

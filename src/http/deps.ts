@@ -2,6 +2,7 @@ import type { Config } from "../config.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
+import type { Outbound } from "../net/outbound.ts";
 import type { Store } from "../store/store.ts";
 import type { TaskService } from "../tasks/tasks.ts";
 import type { TaskWebhooks } from "../tasks/webhooks.ts";
@@ -13,6 +14,8 @@ export interface Deps {
   readonly metrics: Metrics;
   readonly engine: Engine;
   readonly store: Store;
+  /** To what clients name. */
+  readonly outbound: Outbound;
   readonly webhooks: TaskWebhooks;
   readonly tasks: TaskService;
   /** Whether voice activity detection has its weights now. */

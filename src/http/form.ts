@@ -98,7 +98,7 @@ export function formSchema(table: FieldTable): TSchema {
   ]);
   const file = t.String({
     format: "binary",
-    description: "The recording. Its type is found from the bytes.",
+    description: "The recording, unless there is `url`. Its type is found from the bytes.",
   });
-  return t.Object({ file, ...Object.fromEntries(properties) });
+  return t.Object({ file: t.Optional(file), ...Object.fromEntries(properties) });
 }

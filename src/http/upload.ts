@@ -5,35 +5,20 @@
 import type { Readable } from "node:stream";
 import busboy from "busboy";
 import { AppError } from "../core/errors.ts";
+import { Pace } from "./pace.ts";
 import { quote } from "./quote.ts";
-import { TemporaryFile } from "./temporary-file.ts";
+import { saveRecording, tooLarge, type UploadedFile, type UploadLimits } from "./recording.ts";
 
 /** Room for everything but the file: the texts, and fields that are read over. */
 const formBytes = 4 * 1024 * 1024;
 const maxParts = 200;
 const maxFieldBytes = 64 * 1024;
 const maxFieldsBytes = 1024 * 1024;
-/** A body may take `stallTimeoutMs` and this long for each byte: whoever drips a byte now and then is refused. */
-const msPerByte = 1;
-
-export interface UploadLimits {
-  readonly directory: string;
-  readonly maxFileBytes: number;
-  /** The longest pause between two pieces of the body. */
-  readonly stallTimeoutMs: number;
-}
-
-/** The part named `file`. `name` is the client's: for logs, never for paths. */
-export interface UploadedFile {
-  readonly path: string;
-  readonly bytes: number;
-  readonly sha256: string;
-  readonly name: string;
-}
 
 /** Disposal removes the file. Fields are keyed as sent, without a closing `[]`; values are in the order of the body. */
 export interface Upload extends AsyncDisposable {
-  readonly file: UploadedFile;
+  /** The part named `file`; null: there is the field `url` instead. */
+  readonly file: UploadedFile | null;
   readonly fields: ReadonlyMap<string, readonly string[]>;
 }
 
@@ -78,36 +63,6 @@ export async function receiveUpload(
     await form.abandon();
     reader.cancel().catch(() => {});
     throw error;
-  }
-}
-
-/** Watches how fast a body comes. */
-class Pace {
-  received = 0;
-  private readonly startedAt = performance.now();
-
-  constructor(private readonly stallTimeoutMs: number) {}
-
-  /** Settles as `read` does; throws request_timeout when that takes too long. */
-  async next<T>(read: Promise<T>): Promise<T> {
-    const spentMs = performance.now() - this.startedAt;
-    const leftMs = this.stallTimeoutMs + this.received * msPerByte - spentMs;
-    const late = Promise.withResolvers<never>();
-    const timer = setTimeout(
-      () =>
-        late.reject(
-          new AppError(
-            "request_timeout",
-            "Expected the rest of the request body but received nothing more in time",
-          ),
-        ),
-      Math.max(0, Math.min(leftMs, this.stallTimeoutMs)),
-    );
-    try {
-      return await Promise.race([read, late.promise]);
-    } finally {
-      clearTimeout(timer);
-    }
   }
 }
 
@@ -168,11 +123,13 @@ class Form {
     );
   }
 
-  async end(): Promise<{ file: UploadedFile; fields: ReadonlyMap<string, readonly string[]> }> {
+  async end(): Promise<{ file: UploadedFile | null; fields: ReadonlyMap<string, readonly string[]> }> {
     this.parser.end();
     await this.unlessFailed(this.closed.promise);
     const file = await this.unlessFailed(this.saved);
-    if (file) return { file, fields: this.fields };
+    const hasUrl = this.fields.get("url")?.some((value) => value !== "") ?? false;
+    if (file && hasUrl) throw invalidFile("Expected either file or url but received both");
+    if (file || hasUrl) return { file, fields: this.fields };
     throw new AppError("missing_required_parameter", "Expected an audio file for file but received none", {
       param: "file",
     });
@@ -225,7 +182,9 @@ class Form {
     if (key === "file") {
       if (this.stream) throw invalidFile("Expected one file for file but received several");
       this.stream = stream;
-      this.saved = this.save(stream, filename ?? "").catch((error) => {
+      const part = stream as AsyncIterable<Buffer>;
+      const named = { name: filename ?? "", field: "file" } as const;
+      this.saved = saveRecording(part, named, this.limits, this.owned).catch((error) => {
         this.fail(error);
         return null;
       });
@@ -234,21 +193,6 @@ class Form {
     } else {
       stream.resume();
     }
-  }
-
-  private async save(stream: Readable, name: string): Promise<UploadedFile> {
-    const temporary = this.owned.use(await TemporaryFile.create(this.limits.directory));
-    const hasher = new Bun.CryptoHasher("sha256");
-    let bytes = 0;
-    for await (const chunk of stream as AsyncIterable<Buffer>) {
-      bytes += chunk.length;
-      if (bytes > this.limits.maxFileBytes) throw tooLarge(this.limits);
-      hasher.update(chunk);
-      await temporary.write(chunk);
-    }
-    await temporary.close();
-    if (bytes === 0) throw invalidFile("Expected an audio file for file but received an empty one");
-    return { path: temporary.path, bytes, sha256: hasher.digest("hex"), name: name.slice(0, 255) };
   }
 }
 
@@ -263,10 +207,3 @@ const malformed = (what: string, cause?: unknown) =>
   new AppError("invalid_multipart", `Expected a multipart/form-data body but received ${what}`, {
     cause,
   });
-
-const tooLarge = (limits: UploadLimits) =>
-  new AppError(
-    "request_too_large",
-    `Expected at most ${limits.maxFileBytes} bytes for file but received more`,
-    { param: "file" },
-  );

@@ -6,8 +6,8 @@ import { join } from "node:path";
 import OpenAI from "openai";
 import { recording } from "../fixtures/index.ts";
 import { receiver } from "../helpers/receiver.ts";
-import { redisServer, startRedis } from "../helpers/redis.ts";
-import { eventually, startServer } from "./server.ts";
+import { freePort, redisServer, startRedis } from "../helpers/redis.ts";
+import { eventually, root, startServer } from "./server.ts";
 import { submit } from "./tasks-client.ts";
 
 setDefaultTimeout(120_000);
@@ -43,6 +43,52 @@ test("a receiver inside is refused unless it is allowed", async () => {
   const refused = submit(server.url, "en-sentence.wav", { webhook_url: target.url });
   await expect(refused).rejects.toThrow(/Expected 202 but received 400.*webhook_url/);
 });
+
+/** The program of docs/webhooks.md in that language. */
+async function documented(language: string): Promise<string> {
+  const page = await Bun.file(join(root, "docs/webhooks.md")).text();
+  const [, program] = new RegExp(`\\n\`\`\`${language}\\n([\\s\\S]*?)\\n\`\`\`\\n`).exec(page) ?? [];
+  if (program === undefined) throw new Error(`There is no program in ${language}`);
+  return program;
+}
+
+describe("the receiver that is documented", () => {
+  const python = Bun.which("python3");
+  test("in Node takes what the server sends, and nothing else", () => takes("js", [process.execPath, "-e"]));
+  test.skipIf(python === null)("in Python does so, too (needs python3)", () =>
+    takes("python", [python ?? "", "-c"]),
+  );
+});
+
+/** `run` runs a program that follows. */
+async function takes(language: string, run: readonly string[]): Promise<void> {
+  const port = freePort();
+  const receiving = Bun.spawn([...run, await documented(language)], {
+    cwd: root,
+    env: { PATH: Bun.env.PATH, PORT: `${port}`, WEBHOOK_SECRET: secret },
+    stdout: "pipe",
+    stderr: "ignore",
+  });
+  try {
+    const lines = receiving.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    expect((await lines.read()).value).toBe("listening\n");
+    await using server = await startServer({ env: development });
+    const url = `http://127.0.0.1:${port}/`;
+    const headers = { "webhook-id": "msg_1", "webhook-timestamp": "1", "webhook-signature": "v1,AAAA" };
+    expect((await fetch(url, { method: "POST", headers, body: "{}" })).status).toBe(400);
+    expect((await fetch(url, { method: "POST", body: "{}" })).status).toBe(400);
+    const task = await submit(server.url, "en-sentence.wav", {
+      webhook_url: url,
+      webhook_secret: secret,
+    });
+    const { httpStatus } = await server.logged(({ message }) => message === "webhook delivered");
+    expect(httpStatus).toBe(204);
+    const result = `/v1/audio/transcriptions/${task.id}?response_format=json`;
+    expect((await lines.read()).value).toBe(`transcription.completed ${result}\n`);
+  } finally {
+    receiving.kill();
+  }
+}
 
 async function killed(env: Readonly<Record<string, string>>): Promise<void> {
   const dataDir = await mkdtemp(join(tmpdir(), "whisper-e2e-"));

@@ -63,7 +63,8 @@ export async function startRedis(...args: string[]): Promise<TestRedis> {
   };
 }
 
-function freePort(): number {
+/** Free a moment ago. */
+export function freePort(): number {
   const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
   const { port } = listener;
   listener.stop(true);

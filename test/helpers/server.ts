@@ -80,9 +80,9 @@ export async function testServer<E extends Engine = FakeEngine>(
   const blobDir = join(dataDir, "blobs");
   const blobs = new DiskBlobs(blobDir);
   const store = settings.store ?? openSqliteStore(":memory:", { log: logger, blobs });
+  const outbound = openOutbound({ allowPrivate: config.webhookAllowPrivate });
   const webhooks = new TaskWebhooks({
-    ...{ webhooks: store.webhooks, jobs: store.jobs, tasks: store.tasks, log: logger },
-    outbound: openOutbound({ allowPrivate: config.webhookAllowPrivate }),
+    ...{ webhooks: store.webhooks, jobs: store.jobs, tasks: store.tasks, log: logger, outbound },
     publicUrl: config.publicUrl,
   });
   const tasks = new TaskService({
@@ -96,7 +96,7 @@ export async function testServer<E extends Engine = FakeEngine>(
   const stopping = new AbortController();
   const { signal } = stopping;
   const deps = {
-    ...{ config, log: logger, metrics: new Metrics(), engine, store, tasks, webhooks },
+    ...{ config, log: logger, metrics: new Metrics(), engine, store, outbound, tasks, webhooks },
     hasVad: () => hasVad,
     stopping: signal,
     version: "1.2.3",

@@ -11,6 +11,7 @@ const errors = errorResponses([
   "invalid_multipart",
   "field_too_large",
   "invalid_file_format",
+  "url_not_fetched",
   "no_audio_track",
   "corrupt_audio",
   "audio_too_short",

@@ -4,6 +4,7 @@ import { render, type StreamView, showsTokens, streamView } from "../../core/for
 import type { Options } from "../../core/options.ts";
 import { collect, type TranscriptEvent, transcriptOf } from "../../core/transcript.ts";
 import type { Deps } from "../../http/deps.ts";
+import { fetchRecording } from "../../http/fetch-recording.ts";
 import { invalid, wireName } from "../../http/form.ts";
 import { callerOf } from "../../http/guard.ts";
 import type { Limits } from "../../http/limits.ts";
@@ -90,8 +91,12 @@ async function start(
   const isTask = form.async ?? prefersTask(request);
   if (isTask && stream) throw invalid("stream", "false for a task", "true");
   if (!isTask && watcher) throw invalid("webhook_url", "async=true", "a request that waits for its answer");
+  await using fetched =
+    form.url === null ? null : await fetchRecording(form.url, deps.outbound, uploadLimits, signal);
+  const file = fetched ?? upload.file;
+  if (!file) throw new Error("The upload has neither file nor url");
   if (isTask) {
-    const { path, bytes, sha256 } = upload.file;
+    const { path, bytes, sha256 } = file;
     const { id: caller, limits } = callerOf(request);
     // The upload is removed when this returns.
     return await deps.tasks.submit({
@@ -100,7 +105,7 @@ async function start(
     });
   }
   const events = await transcribe(deps, {
-    file: upload.file,
+    file,
     options,
     tokens: stream && showsTokens(view),
     priority: "request",

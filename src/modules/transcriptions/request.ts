@@ -15,6 +15,8 @@ export interface TranscriptionForm {
   readonly options: Options;
   readonly view: View;
   readonly stream: boolean;
+  /** Where the recording is; null: it came with the form. */
+  readonly url: string | null;
   /** Whether a task is wanted; undefined: the form does not say. */
   readonly async: boolean | undefined;
   /** Who is to be told how the task ends. */
@@ -33,6 +35,7 @@ export function readRequest(
   const given: Given = readForm(task === "translate" ? translationFields : transcriptionFields, texts);
   const {
     model: name = "",
+    url = "",
     prompt = "",
     stream = false,
     async: isAsync,
@@ -82,6 +85,7 @@ export function readRequest(
       speakerNames,
     },
     stream,
+    url: url === "" ? null : url,
     async: isAsync,
     watcher: webhookUrl === undefined ? null : { url: webhookUrl, secret: webhookSecret ?? null },
   };

@@ -100,6 +100,11 @@ const commonFields = {
     description:
       "The loaded model's id, or any of OpenAI's names for speech models: all mean the loaded model. Default: that one.",
   }),
+  url: t.String({
+    maxLength: 2048,
+    description:
+      "Instead of `file`: where the recording is. http or https, at hosts with public addresses only.",
+  }),
   prompt: t.String({
     description: "Text in the style of the recording, or words that occur in it. The last 224 tokens count.",
   }),
