@@ -8,7 +8,8 @@ import { type FieldTexts, type FieldValues, invalid, readForm } from "../../http
 import { requireModel } from "../../http/model-names.ts";
 import { quote } from "../../http/quote.ts";
 import { readChunking } from "./chunking.ts";
-import { transcriptionFields, translationFields } from "./schema.ts";
+import { readCues } from "./cues.ts";
+import { decodingFields, transcriptionFields, translationFields } from "./schema.ts";
 
 export interface TranscriptionForm {
   readonly options: Options;
@@ -34,14 +35,14 @@ export function readRequest(
     timestampGranularities: granularities = [],
     include = [],
     keywords = [],
+    hotwords = [],
     knownSpeakerNames: speakerNames = [],
     language,
     languages,
-    chunkingStrategy,
     vad,
     vadFilter,
-    ...decoding
   } = given;
+  const decoding = readForm(decodingFields, texts);
   if (name !== "") requireModel(model, name);
   if (task === "translate" && !model.multilingual) {
     throw invalid("model", "a multilingual model", `${quote(model.id)}, which only knows English`);
@@ -54,6 +55,8 @@ export function readRequest(
       quote(responseFormat),
     );
   }
+  const isSubtitle = responseFormat === "srt" || responseFormat === "vtt";
+  const cues = isSubtitle ? readCues(texts) : null;
   return {
     options: {
       ...defaultOptions,
@@ -61,8 +64,8 @@ export function readRequest(
       ...decoding,
       task,
       language: readLanguage(language, languages, model),
-      prompt: withKeywords(prompt, keywords),
-      wordTimes: words,
+      prompt: withKeywords(prompt, { keywords, hotwords }),
+      wordTimes: words || cues !== null,
       splitChannels: responseFormat === "diarized_json",
     },
     view: {
@@ -72,6 +75,8 @@ export function readRequest(
       segments: granularities.length === 0 || granularities.includes("segment"),
       logprobs: include.includes("logprobs"),
       speakerNames,
+      speakerTurns: decoding.speakerTurns ?? false,
+      cues,
     },
     stream,
   };
@@ -106,10 +111,13 @@ function parseCode(field: string, text: string, model: ModelInfo): string {
   return code;
 }
 
-function withKeywords(prompt: string, keywords: readonly string[]): string {
-  const unfit = keywords.find((keyword) => /[<>\r\n]/.test(keyword));
-  if (unfit !== undefined) throw invalid("keywords", "one line without < and >", quote(unfit));
-  return [prompt, keywords.join(", ")].filter((text) => text !== "").join(" ");
+function withKeywords(prompt: string, fields: Readonly<Record<string, readonly string[]>>): string {
+  for (const [field, words] of Object.entries(fields)) {
+    const unfit = words.find((word) => /[<>\r\n]/.test(word));
+    if (unfit !== undefined) throw invalid(field, "one line without < and >", quote(unfit));
+  }
+  const words = Object.values(fields).flat().join(", ");
+  return [prompt, words].filter((text) => text !== "").join(" ");
 }
 
 /** What `vad` and chunking_strategy say together. Throws model_unavailable when it is asked for and cannot be had. */
