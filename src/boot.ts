@@ -4,6 +4,7 @@ import { type Config, defaultSlots, threadsOn } from "./config.ts";
 import { openWhisperEngine } from "./engine/whisper.ts";
 import type { Deps } from "./http/deps.ts";
 import type { Logger } from "./log.ts";
+import { digestOf } from "./models/digest.ts";
 import { ensureModel, ensureVad, ModelError } from "./models/ensure.ts";
 import { progressBar } from "./models/progress.ts";
 import { native } from "./native.ts";
@@ -35,10 +36,13 @@ export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "sto
   const threads = threadsOn(cores, config.threads);
   if (config.threads > cores)
     log.warn(`THREADS is lowered from ${config.threads} to the number of cores, ${cores}.`);
+  // of what is loaded now, whatever the file becomes
+  const digest = digestOf(model.path);
+  digest.catch((error: Error) => log.warn("The weights' digest is unknown", { reason: error.message }));
   const engine = await openWhisperEngine({
     native,
     log,
-    model,
+    model: { ...model, digest },
     vadModel: vad.path,
     gpu,
     threads,

@@ -55,6 +55,8 @@ export interface ModelInfo {
   readonly languages: readonly string[];
   readonly precision: string;
   readonly bytes: number;
+  /** SHA-256 of the weights' file, in lower-case hex. Pending while it is computed; rejects when the file could not be read. */
+  readonly digest: Promise<string>;
   /** Windows decoded at the same time. */
   readonly slots: number;
   /** Unix seconds, of the weights' file. */

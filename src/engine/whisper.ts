@@ -12,7 +12,12 @@ import { EventQueue } from "./event-queue.ts";
 export interface WhisperEngineOptions {
   readonly native: Native;
   readonly log: Logger;
-  readonly model: { readonly path: string; readonly id: string; readonly warning: string | null };
+  readonly model: {
+    readonly path: string;
+    readonly id: string;
+    readonly warning: string | null;
+    readonly digest: Promise<string>;
+  };
   /** Path of Silero's weights, or null: requests with `vad` are refused. */
   readonly vadModel: string | null;
   /** Index of the GPU, or -1. */
@@ -54,6 +59,7 @@ class WhisperEngine implements Engine {
     this.model = {
       id: options.model.id,
       warning: options.model.warning,
+      digest: options.model.digest,
       multilingual: weights.multilingual,
       languages: weights.languages,
       precision: weights.precision,
