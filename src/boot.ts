@@ -1,12 +1,14 @@
 /** From settings to a running engine: the one place where values of the lower layers are made and put together. */
 import { version } from "../package.json";
 import { type Config, defaultSlots, threadsOn } from "./config.ts";
+import { Admission } from "./engine/admission.ts";
 import { openWhisperEngine } from "./engine/whisper.ts";
 import type { Deps } from "./http/deps.ts";
 import type { Logger } from "./log.ts";
 import { digestOf } from "./models/digest.ts";
-import { ensureModel, ensureVad, ModelError } from "./models/ensure.ts";
+import { type EnsuredModel, ensureModel, ensureVad, ModelError } from "./models/ensure.ts";
 import { progressBar } from "./models/progress.ts";
+import { Registry } from "./models/registry.ts";
 import { native } from "./native.ts";
 
 /** Weights, then the engine on them. Throws ModelError, or the addon's error for weights that cannot be used. */
@@ -36,29 +38,47 @@ export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "sto
   const threads = threadsOn(cores, config.threads);
   if (config.threads > cores)
     log.warn(`THREADS is lowered from ${config.threads} to the number of cores, ${cores}.`);
-  // of what is loaded now, whatever the file becomes
-  const digest = digestOf(model.path);
-  digest.catch((error: Error) => log.warn("The weights' digest is unknown", { reason: error.message }));
-  const engine = await openWhisperEngine({
-    native,
-    log,
-    model: { ...model, digest },
-    vadModel: vad.path,
-    gpu,
-    threads,
-    slots: config.slots || defaultSlots(gpu >= 0),
-    // a size that the user names is taken as it is; else other programs live here too
-    slotsBytes: config.slots ? 0 : Math.floor(process.availableMemory() / 2),
-    maxRuns: config.maxRuns,
+  let slots = config.slots || defaultSlots(gpu >= 0);
+  const admission = new Admission({
+    get maxRuns() {
+      return config.maxRuns || 2 * slots;
+    },
     maxQueue: config.maxQueue,
-    maxDurationMs: config.maxDurationMs,
+  });
+  const open = (weights: EnsuredModel, slotsBytes: number) => {
+    // of what is loaded now, whatever the file becomes
+    const digest = digestOf(weights.path);
+    digest.catch((error: Error) => log.warn("The weights' digest is unknown", { reason: error.message }));
+    return openWhisperEngine({
+      ...{ native, log, admission, gpu, threads },
+      model: { ...weights, digest },
+      vadModel: vad.path,
+      slots: config.slots || defaultSlots(gpu >= 0),
+      slotsBytes: slotsRoom(config, slotsBytes),
+      maxDurationMs: config.maxDurationMs,
+    });
+  };
+  const models = await Registry.open({
+    ...{ dir: config.modelsDir, url: config.modelsUrl, standard: model, open, log, slots },
+    maxBytes: config.modelMemory,
+    ttlMs: config.modelTtlMs,
+    status: () => admission.status,
   }).catch((error: Error) => {
     throw new ModelError(`The model of WHISPER_MODEL cannot be used. ${error.message}: ${model.path}`);
   });
+  const engine = models.defaultEngine;
+  slots = engine.model.slots;
   const { id, precision, languages } = engine.model;
-  log.info("model loaded", {
-    ...{ model: id, precision, languages: languages.length, slots: engine.model.slots, threads },
+  log.info("ready to transcribe", {
+    ...{ model: id, precision, languages: languages.length, slots, threads },
     device: info.devices.find((device) => device.type === (gpu >= 0 ? "gpu" : "cpu"))?.description,
   });
-  return { config, log, engine, hasVad: () => vad.path !== null, version };
+  return { config, log, models, hasVad: () => vad.path !== null, version };
+}
+
+/** What slots may take: a number that the user names is taken as it is, else other programs live here too. 0 = no limit. */
+function slotsRoom({ slots }: Config, slotsBytes: number): number {
+  const freeBytes = slots ? 0 : Math.floor(process.availableMemory() / 2);
+  const bounds = [slotsBytes, freeBytes].filter((bytes) => bytes > 0);
+  return bounds.length > 0 ? Math.min(...bounds) : 0;
 }

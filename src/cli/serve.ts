@@ -31,7 +31,7 @@ export async function serve(): Promise<void> {
     log.info("stopping", { graceMs: config.shutdownTimeoutMs });
     const drained = server.stop();
     stopping.abort();
-    await deps.engine.close(config.shutdownTimeoutMs);
+    await deps.models.close(config.shutdownTimeoutMs);
     // answers on their way out; connections that are kept alive without a request do not count
     await Promise.race([drained, Bun.sleep(1000)]);
     await server.stop(true);
@@ -40,7 +40,7 @@ export async function serve(): Promise<void> {
 
   const { port } = server;
   const local = `http://${config.host === "0.0.0.0" || config.host === "::" ? "localhost" : config.host}:${port}`;
-  log.info("listening", { url: local, docs: `${local}/docs`, model: deps.engine.model.id });
+  log.info("listening", { url: local, docs: `${local}/docs`, model: deps.models.defaultEngine.model.id });
   if (process.stdout.isTTY || config.logFormat === "text") greet(local, port ?? config.port, config);
   await stopped;
 }

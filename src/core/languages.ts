@@ -105,6 +105,9 @@ const names = new Map(
   }),
 );
 
+/** In the order in which whisper numbers them. */
+export const languageCodes: readonly string[] = [...names.keys()];
+
 /** Other names and codes of the same languages: the first part is OpenAI's, the second what ISO 639 calls them today. */
 const aliases = new Map(
   Object.entries({

@@ -36,6 +36,8 @@ export interface LiveRequest {
   readonly signal: AbortSignal;
   /** For the log. */
   readonly requestId: string;
+  /** Transcribes it in place of the one that listens. */
+  readonly engine?: Engine;
 }
 
 export interface ListenOptions {
@@ -65,6 +67,7 @@ export interface ModelInfo {
   readonly warning: string | null;
 }
 
+/** An engine's own work, and the bounds of that of all engines together. */
 export interface EngineStatus {
   readonly running: number;
   readonly queued: number;

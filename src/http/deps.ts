@@ -1,12 +1,12 @@
 import type { Config } from "../config.ts";
-import type { Engine } from "../engine/engine.ts";
 import type { Logger } from "../log.ts";
+import type { Models } from "../models/models.ts";
 
 /** All that the HTTP layer is made of. The only way in for values of the layers below. */
 export interface Deps {
   readonly config: Config;
   readonly log: Logger;
-  readonly engine: Engine;
+  readonly models: Models;
   /** Whether voice activity detection has its weights now. */
   readonly hasVad: () => boolean;
   /** Fires when the server stops: what would go on without end has to end. */

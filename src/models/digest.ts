@@ -8,7 +8,8 @@ import { basename } from "node:path";
 /** About a millisecond of hashing. */
 const pieceBytes = 2 ** 20;
 
-const noteOf = (path: string) => `${path}.sha256`;
+/** The note beside a file of weights. */
+export const noteOf = (path: string) => `${path}.sha256`;
 
 /** Notes the digest of a file that was verified. Never throws: without the note the file is read. */
 export async function noteDigest(path: string, sha256: string): Promise<void> {

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Priority } from "../../src/core/options.ts";
 import { collect, type TranscriptEvent } from "../../src/core/transcript.ts";
+import { Admission } from "../../src/engine/admission.ts";
 import type { Engine } from "../../src/engine/engine.ts";
 import { openWhisperEngine } from "../../src/engine/whisper.ts";
 import type { Logger } from "../../src/log.ts";
@@ -54,8 +55,7 @@ const openWhisper = ({
     threads: 1,
     slots: 4,
     slotsBytes: 0,
-    maxRuns: runs,
-    maxQueue: queue,
+    admission: new Admission({ maxRuns: runs, maxQueue: queue }),
     maxDurationMs,
   });
 };

@@ -6,6 +6,7 @@ import { type Config, loadConfig } from "../../src/config.ts";
 import type { LogFields, Logger } from "../../src/log.ts";
 import { createServer } from "../../src/server.ts";
 import { FakeEngine } from "./engine.ts";
+import { FakeModels } from "./models.ts";
 
 export interface LogLine {
   readonly level: "debug" | "info" | "warn" | "error";
@@ -15,6 +16,7 @@ export interface LogLine {
 
 export interface TestServer extends AsyncDisposable {
   readonly engine: FakeEngine;
+  readonly models: FakeModels<FakeEngine>;
   readonly log: readonly LogLine[];
   readonly uploadDir: string;
   readonly app: ReturnType<typeof createServer>;
@@ -32,13 +34,17 @@ export interface TestServer extends AsyncDisposable {
 
 interface Settings {
   readonly config?: Partial<Config>;
+  /** That of WHISPER_MODEL. */
   readonly engine?: FakeEngine;
+  /** Of further models. */
+  readonly others?: readonly FakeEngine[];
   readonly hasVad?: boolean;
 }
 
 /** Disposal fails when a temporary file is left. */
 export async function testServer(settings: Settings = {}): Promise<TestServer> {
   const { engine = new FakeEngine(), hasVad = false } = settings;
+  const models = new FakeModels(engine, settings.others);
   const uploadDir = await mkdtemp(join(tmpdir(), "http-test-"));
   const config: Config = { ...loadConfig({}).config, uploadDir, ...settings.config };
   const log: LogLine[] = [];
@@ -53,11 +59,12 @@ export async function testServer(settings: Settings = {}): Promise<TestServer> {
   const logger: Logger = { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
   const stopping = new AbortController();
   const { signal } = stopping;
-  const deps = { config, log: logger, engine, hasVad: () => hasVad, stopping: signal, version: "1.2.3" };
+  const deps = { config, log: logger, models, hasVad: () => hasVad, stopping: signal, version: "1.2.3" };
   const app = createServer(deps);
   const leftovers = () => readdir(uploadDir);
   return {
     engine,
+    models,
     log,
     uploadDir,
     stopping,

@@ -72,7 +72,7 @@ test("a wrong method on a known path is answered with the allowed ones", async (
     ["GET", transcriptions, "POST, OPTIONS"],
     ["DELETE", "/v1/audio/translations", "POST, OPTIONS"],
     ["POST", "/v1/models", "GET, HEAD, OPTIONS"],
-    ["PUT", "/v1/models/some/name", "GET, HEAD, OPTIONS"],
+    ["PUT", "/v1/models/some/name", "GET, HEAD, DELETE, OPTIONS"],
     ["POST", "/health", "GET, HEAD, OPTIONS"],
   ] as const) {
     const response = await server.fetch(path, { method });
@@ -117,8 +117,8 @@ test("retry hints exist for 429 and 503 only, and deny a retry that cannot help"
   for (const code of Object.keys(catalogue) as (keyof typeof catalogue)[]) {
     const { status, headers } = errorResponse(new AppError(code, "why"));
     expect(status).toBe(catalogue[code].status);
-    const expected =
-      code === "model_unavailable" ? "false" : status === 429 || status === 503 ? "true" : null;
+    const deniesRetry = ["model_unavailable", "model_in_use", "model_download_failed"].includes(code);
+    const expected = deniesRetry ? "false" : status === 429 || status === 503 ? "true" : null;
     expect([code, headers.get("x-should-retry")]).toEqual([code, expected]);
     expect(headers.has("retry-after")).toBe(expected === "true");
     expect(headers.get("connection")).toBe(code === "request_timeout" ? "close" : null);

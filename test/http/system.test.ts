@@ -25,7 +25,13 @@ test("health says which model runs and what it cannot do, and is not the text th
   await using server = await testServer({ engine: new FakeEngine({ ...testModel, warning }) });
   const response = await server.fetch("/health");
   expect(response.status).toBe(200);
-  expect(await response.json()).toEqual({ status: "ok", version: "1.2.3", model: "test-model", warning });
+  expect(await response.json()).toEqual({
+    status: "ok",
+    version: "1.2.3",
+    model: "test-model",
+    warning,
+    loaded: ["test-model"],
+  });
 });
 
 test("ready turns to 503 when the next request would be refused", async () => {
@@ -72,6 +78,7 @@ test("the description has every route with its errors, and nothing else", async 
     Object.keys(methods).map((method) => `${method} ${path}`),
   );
   expect(described.sort()).toEqual([
+    "delete /v1/models/{id}",
     "get /health",
     "get /ready",
     "get /v1/models",
@@ -79,6 +86,7 @@ test("the description has every route with its errors, and nothing else", async 
     "get /v1/realtime",
     "post /v1/audio/transcriptions",
     "post /v1/audio/translations",
+    "post /v1/models/{id}",
     "post /v1/realtime/client_secrets",
     "post /v1/realtime/transcription_sessions",
   ]);

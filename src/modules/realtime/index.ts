@@ -2,7 +2,7 @@
 import { Elysia } from "elysia";
 import type { Deps } from "../../http/deps.ts";
 import { bearerOf } from "../../http/guard.ts";
-import { modelAliases } from "../../http/model-names.ts";
+import { modelOf } from "../../http/model-names.ts";
 import {
   betaSessionObject,
   defaultConfig,
@@ -23,12 +23,15 @@ import { callerOf, connect, type RealtimeState } from "./socket.ts";
 
 /** Two parts, since keys are checked in different ways. `guard`: throws invalid_api_key. */
 export function realtime(deps: Deps, guard: RealtimeState["guard"]) {
-  const { config, engine } = deps;
-  const { id, languages } = engine.model;
+  const { config, models } = deps;
+  const engine = models.defaultEngine;
   const spoken: Spoken = {
-    model: id,
-    languages,
-    knowsModel: (name) => name === id || modelAliases.includes(name),
+    model: engine.model.id,
+    languagesOf(name) {
+      const id = modelOf(name) ?? engine.model.id;
+      if (id === engine.model.id) return engine.model.languages;
+      return models.installed.find((model) => model.id === id)?.languages ?? null;
+    },
   };
   const sessions = new Sessions({ all: config.maxSessions, perCaller: config.maxSessionsPerCaller });
   const secrets = new Secrets();

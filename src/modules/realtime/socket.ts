@@ -6,6 +6,7 @@ import type { Server, ServerWebSocket } from "bun";
 import { AppError } from "../../core/errors.ts";
 import type { Deps } from "../../http/deps.ts";
 import { bearerOf } from "../../http/guard.ts";
+import { modelOf } from "../../http/model-names.ts";
 import { markUpgraded, requestId } from "../../http/trail.ts";
 import { defaultConfig, type SessionConfig, type Spoken } from "../../live/config.ts";
 import { type Dialect, errorEvent, newId } from "../../live/events.ts";
@@ -145,7 +146,7 @@ function configOf({ spoken }: RealtimeState, request: Request, { config }: Calle
     });
   }
   if (model === null || config.transcription) return config;
-  if (spoken.knowsModel(model)) {
+  if (spoken.languagesOf(model)) {
     return { ...config, transcription: { model, language: null, prompt: null } };
   }
   // names of OpenAI's models for conversations, which their client for Python has to send
@@ -170,13 +171,14 @@ function speaker(
   dialect: Dialect,
   connection: { readonly leave: () => void; readonly requestId: string },
 ): Handlers {
-  const { engine, log } = deps;
+  const { models, log } = deps;
   const startedAt = performance.now();
   let session: Session | null = null;
   return {
     open(ws) {
       session = new Session({
-        engine,
+        engine: models.defaultEngine,
+        use: (name, signal) => models.use(modelOf(name), signal),
         spoken,
         log,
         clock,

@@ -4,17 +4,21 @@ import type { Deps } from "../../http/deps.ts";
 import { jsonResponse } from "../../http/openapi.ts";
 import { docs } from "./docs.ts";
 
-export const system = ({ engine, version }: Pick<Deps, "engine" | "version">) =>
+export const system = ({ models, version }: Pick<Deps, "models" | "version">) =>
   new Elysia({ name: "system" })
     .get("/", () => ({ name: "whisper-api", version, docs: "/docs" }), { detail: { hide: true } })
     // Never the bare text OK: wyoming_openai would take us for another server.
     .get(
       "/health",
-      () => ({ status: "ok", version, model: engine.model.id, warning: engine.model.warning }),
+      () => {
+        const { id, warning } = models.defaultEngine.model;
+        const loaded = models.installed.filter(({ isLoaded }) => isLoaded).map((model) => model.id);
+        return { status: "ok", version, model: id, warning, loaded };
+      },
       {
         detail: {
           tags: ["System"],
-          summary: "Liveness, and what the loaded model cannot do",
+          summary: "Liveness, the models in memory, and what that of WHISPER_MODEL cannot do",
           responses: { 200: jsonResponse("The process runs") },
         },
       },
@@ -22,7 +26,7 @@ export const system = ({ engine, version }: Pick<Deps, "engine" | "version">) =>
     .get(
       "/ready",
       ({ set }) => {
-        const { running, queued, maxRunning, maxQueued } = engine.status();
+        const { running, queued, maxRunning, maxQueued } = models.status();
         const ready = running < maxRunning || queued < maxQueued;
         set.status = ready ? 200 : 503;
         return {

@@ -5,6 +5,7 @@ import type { Options } from "../../core/options.ts";
 import { collect, type TranscriptEvent, transcriptOf } from "../../core/transcript.ts";
 import type { Deps } from "../../http/deps.ts";
 import { wireName } from "../../http/form.ts";
+import { modelOf } from "../../http/model-names.ts";
 import { eventStream } from "../../http/sse.ts";
 import { report, requestId } from "../../http/trail.ts";
 import { receiveUpload } from "../../http/upload.ts";
@@ -64,22 +65,29 @@ async function answer(
 
 /** Resolves when the run has begun. The file is gone by then: the engine has decoded it. */
 async function start(deps: Deps, task: Options["task"], request: Request, signal: AbortSignal) {
-  const { config, engine } = deps;
+  const { config, models } = deps;
   const limits = {
     directory: config.uploadDir,
     maxFileBytes: config.maxFileSize,
     stallTimeoutMs: config.uploadTimeoutMs,
   };
   await using upload = await receiveUpload(request, limits, (field) => wantedFields.has(field));
+  const [name = ""] = upload.fields.get("model") ?? [];
+  // held until the run has begun: its engine then stays for as long as it has work
+  using model = await models.use(modelOf(name), signal);
+  const { engine } = model;
   const { options, view, stream } = readRequest(task, upload.fields, engine.model, deps.hasVad());
-  const events = await transcribe(deps, {
-    file: upload.file,
-    options,
-    tokens: stream && showsTokens(view),
-    priority: "request",
-    signal,
-    requestId: requestId(request),
-  });
+  const events = await transcribe(
+    { ...deps, engine },
+    {
+      file: upload.file,
+      options,
+      tokens: stream && showsTokens(view),
+      priority: "request",
+      signal,
+      requestId: requestId(request),
+    },
+  );
   return { events, view, options, stream };
 }
 

@@ -5,7 +5,6 @@ import { parseLanguage } from "../../core/languages.ts";
 import { defaultOptions, type Options } from "../../core/options.ts";
 import type { ModelInfo } from "../../engine/engine.ts";
 import { type FieldTexts, type FieldValues, invalid, readForm } from "../../http/form.ts";
-import { requireModel } from "../../http/model-names.ts";
 import { quote } from "../../http/quote.ts";
 import { readChunking } from "./chunking.ts";
 import { readCues } from "./cues.ts";
@@ -28,7 +27,6 @@ export function readRequest(
 ): TranscriptionForm {
   const given: Given = readForm(task === "translate" ? translationFields : transcriptionFields, texts);
   const {
-    model: name = "",
     prompt = "",
     stream = false,
     responseFormat = "json",
@@ -43,7 +41,6 @@ export function readRequest(
     vadFilter,
   } = given;
   const decoding = readForm(decodingFields, texts);
-  if (name !== "") requireModel(model, name);
   if (task === "translate" && !model.multilingual) {
     throw invalid("model", "a multilingual model", `${quote(model.id)}, which only knows English`);
   }

@@ -102,7 +102,8 @@ export const decodingFields = {
 const commonFields = {
   model: t.String({
     description:
-      "The loaded model's id, or any of OpenAI's names for speech models: all mean the loaded model. Default: that one.",
+      "An installed model, or any of OpenAI's names for speech models: all of them mean the server's own one, WHISPER_MODEL. " +
+      "Default: that one.",
   }),
   prompt: t.String({
     description: "Text in the style of the recording, or words that occur in it. The last 224 tokens count.",
