@@ -10,6 +10,8 @@ export interface WeightsFile {
   readonly id: string;
   readonly path: string;
   readonly bytes: number;
+  /** Changes when the file does. */
+  readonly version: string;
   /** null: the file is damaged. */
   readonly shape: Shape | null;
   /** Unix seconds. */
@@ -23,7 +25,7 @@ const ofVad = new Set(vadModels.map(({ file }) => file));
 
 export class ModelsFolder {
   private files: readonly WeightsFile[] = [];
-  private readonly shapes = new Map<string, { readonly key: string; readonly shape: Shape | null }>();
+  private readonly shapes = new Map<string, { readonly version: string; readonly shape: Shape | null }>();
 
   constructor(
     private readonly dir: string,
@@ -69,14 +71,14 @@ export class ModelsFolder {
   ): Promise<WeightsFile | null> {
     const found = await stat(path).catch(() => null);
     if (!found?.isFile()) return null;
-    const key = `${found.size} ${found.mtimeMs}`;
+    const version = `${found.size} ${found.mtimeMs}`;
     const known = this.shapes.get(path);
-    const shape = known?.key === key ? known.shape : await readShape(path);
-    this.shapes.set(path, { key, shape });
+    const shape = known?.version === version ? known.shape : await readShape(path);
+    this.shapes.set(path, { version, shape });
     // some other program's file, unless its name says what it ought to be
     if (shape === null && !about.isDefault && !published.has(basename(path))) return null;
     const { id, warning, isDefault } = about;
     const installedSeconds = Math.floor(found.mtimeMs / 1000);
-    return { id, path, bytes: found.size, shape, installedSeconds, warning, isDefault };
+    return { id, path, bytes: found.size, version, shape, installedSeconds, warning, isDefault };
   }
 }

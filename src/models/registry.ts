@@ -7,13 +7,25 @@ import { AppError } from "../core/errors.ts";
 import type { Engine, EngineStatus } from "../engine/engine.ts";
 import type { Logger } from "../log.ts";
 import type { NativeError } from "../native.ts";
+import { Budget, type Need } from "./budget.ts";
 import { speechModels, urlOf } from "./catalog.ts";
 import type { DownloadLimits, DownloadProgress } from "./download.ts";
 import { type EnsuredModel, nearest } from "./ensure.ts";
 import { ModelsFolder, type WeightsFile } from "./folder.ts";
 import type { AvailableModel, InstalledModel, Models, ModelUse } from "./models.ts";
 import { Pulls } from "./pulls.ts";
-import { bytesPerSlot, isMultilingual, languagesOf, memoryBytes, type Shape, shapeNamed } from "./shape.ts";
+import {
+  damaged,
+  isStandard,
+  neverFits,
+  noRoomNow,
+  notInCatalogue,
+  notInstalled,
+  shuttingDown,
+  unknown,
+  unusable,
+} from "./refusals.ts";
+import { isMultilingual, languagesOf, shapeNamed } from "./shape.ts";
 
 export interface RegistryOptions {
   /** MODELS_DIR, and where what is not there comes from. */
@@ -59,11 +71,14 @@ const foreverMs = 2 ** 31 - 1;
 
 export class Registry implements Models {
   private readonly folder: ModelsFolder;
+  private readonly budget: Budget;
   private readonly pulls = new Pulls();
   /** By id: those that can be had. */
   private readonly models = new Map<string, Loaded>();
   /** All that take memory. */
   private readonly present = new Set<Loaded>();
+  /** Paths of files that the addon has refused, with their versions: they need not push out others again. */
+  private readonly damaged = new Map<string, string>();
   /** That of WHISPER_MODEL. */
   private standard: Loaded | null = null;
   private uses = 0;
@@ -71,6 +86,7 @@ export class Registry implements Models {
 
   private constructor(private readonly options: RegistryOptions) {
     this.folder = new ModelsFolder(options.dir, options.standard);
+    this.budget = new Budget(options);
   }
 
   /** Loads the model of WHISPER_MODEL. Rejects with the addon's error when it cannot be used. */
@@ -78,12 +94,13 @@ export class Registry implements Models {
     const registry = new Registry(options);
     const [file] = await registry.folder.look();
     if (!file?.isDefault) throw new Error("Expected an existing file for the model");
+    const { needBytes } = registry.needOf(file);
     const { maxBytes, log } = options;
-    const { needBytes } = registry.plan(file);
     if (maxBytes > 0 && needBytes > maxBytes) {
       log.warn("WHISPER_MODEL needs more than MODEL_MEMORY", { needBytes, maxBytes });
     }
     registry.standard = registry.load(file, []);
+    registry.budget.standardBytes = needBytes;
     await registry.standard.engine;
     return registry;
   }
@@ -102,9 +119,8 @@ export class Registry implements Models {
     return speechModels
       .filter(({ name }) => !this.folder.find(name))
       .map(({ name, bytes }) => ({
-        id: name,
-        bytes,
-        memoryBytes: memoryBytes(bytes, shapeNamed(name), this.slotsOf(bytes, shapeNamed(name))),
+        ...{ id: name, bytes },
+        memoryBytes: this.budget.needOf(bytes, shapeNamed(name)).needBytes,
       }));
   }
 
@@ -122,7 +138,7 @@ export class Registry implements Models {
       return this.lend(model, await unlessAborted(model.engine, signal));
     } catch (error) {
       this.leave(model);
-      throw error instanceof AppError ? error : unusable(wanted, error as Error);
+      throw error instanceof AppError ? error : unusable(wanted, error as NativeError);
     }
   }
 
@@ -132,24 +148,18 @@ export class Registry implements Models {
     if (!weights) {
       await this.folder.look();
       if (this.folder.find(id)) return; // somebody's own file: it is there
-      const names = nearest(speechModels, id).join(", ");
-      throw notFound(`${shown(id)} is not in the catalogue. The nearest names: ${names}`);
+      throw notInCatalogue(id, nearest(speechModels, id));
     }
     const path = join(dir, weights.file);
-    yield* this.pulls.pull(
-      { weights, url: urlOf(weights, url), path, ...(limits ? { limits } : {}) },
-      signal,
-    );
+    yield* this.pulls.pull({ weights, url: urlOf(weights, url), path, limits }, signal);
     await this.folder.look();
   }
 
   async remove(id: string): Promise<void> {
     await this.folder.look();
     const file = this.folder.find(id);
-    if (!file) throw notFound(`${shown(id)} is not installed`);
-    if (file.isDefault) {
-      throw new AppError("model_in_use", `${shown(id)} is the model of WHISPER_MODEL: it cannot be removed`);
-    }
+    if (!file) throw unknown(id);
+    if (file.isDefault) throw isStandard(id);
     await this.folder.remove(file);
     this.options.log.info("model removed", { model: id });
     const model = this.models.get(id);
@@ -179,13 +189,14 @@ export class Registry implements Models {
     );
   }
 
-  /** Looks for the file, makes room and starts to load; what it gives may still fail. */
+  /** Looks for the file, makes room and starts to load; what it gives is taken, and may still fail. */
   private async begin(id: string): Promise<Loaded> {
     await this.folder.look();
     const present = this.models.get(id);
     if (present) return this.take(present);
     const file = this.folder.find(id);
-    if (!file) throw this.unknown(id);
+    if (!file) throw speechModels.some(({ name }) => name === id) ? notInstalled(id) : unknown(id);
+    if (file.shape === null || this.damaged.get(file.path) === file.version) throw damaged(id);
     if (this.isClosing) throw shuttingDown();
     return this.take(this.load(file, this.makeRoom(file)));
   }
@@ -196,26 +207,16 @@ export class Registry implements Models {
     return model;
   }
 
-  private unknown(id: string): AppError {
-    if (!speechModels.some(({ name }) => name === id)) return notFound(`${shown(id)} does not exist`);
-    return notFound(
-      `${shown(id)} is not installed. An administrator can install it: POST /v1/models/${id}, or whisper-api models pull ${id}`,
-    );
-  }
-
   private load(file: WeightsFile, leaving: readonly Loaded[]): Loaded {
     const { log, open } = this.options;
     const startedMs = performance.now();
-    const { needBytes, slotsBytes } = this.plan(file);
+    const { needBytes, slotsBytes } = this.needOf(file);
     const { id, path, warning } = file;
-    const engine = Promise.all(leaving.map(({ gone }) => gone)).then(() =>
-      open({ id, path, warning }, slotsBytes),
-    );
+    const gone = Promise.all(leaving.map((model) => model.gone));
+    const engine = gone.then(() => open({ id, path, warning }, slotsBytes));
     const model: Loaded = {
       ...{ file, needBytes, engine, ready: null, uses: 0, usedAt: 0 },
-      cancelExpiry: () => {},
-      isRemoved: false,
-      gone: null,
+      ...{ cancelExpiry: () => {}, isRemoved: false, gone: null },
     };
     this.models.set(id, model);
     this.present.add(model);
@@ -225,9 +226,10 @@ export class Registry implements Models {
         log.info("model loaded", { model: id, ms: Math.round(performance.now() - startedMs), needBytes });
         if (model.uses === 0) this.rest(model);
       },
-      (error: Error) => {
+      (error: NativeError) => {
         this.present.delete(model);
         if (this.models.get(id) === model) this.models.delete(id);
+        if (error.code === "bad_model") this.damaged.set(path, file.version);
         log.warn("model cannot be loaded", { model: id, reason: error.message });
       },
     );
@@ -280,15 +282,8 @@ export class Registry implements Models {
   private makeRoom(file: WeightsFile): Loaded[] {
     const { maxBytes } = this.options;
     if (maxBytes === 0) return [];
-    const { needBytes } = this.plan(file);
-    const standardBytes = this.standard?.needBytes ?? 0;
-    if (needBytes + standardBytes > maxBytes) {
-      throw new AppError(
-        "model_unavailable",
-        `${shown(file.id)} needs ${mebibytes(needBytes)}, and MODEL_MEMORY leaves ${mebibytes(maxBytes - standardBytes)} for it`,
-        { param: "model" },
-      );
-    }
+    const { needBytes } = this.needOf(file);
+    if (needBytes > this.budget.roomBytes) throw neverFits(file.id, needBytes, this.budget.roomBytes);
     const staying = [...this.present].filter((model) => !(model.gone && isIdle(model)));
     const idle = staying
       .filter((model) => isIdle(model) && !model.file.isDefault)
@@ -296,34 +291,16 @@ export class Registry implements Models {
     const victims: Loaded[] = [];
     while (sum(staying) - sum(victims) + needBytes > maxBytes) {
       const victim = idle.shift();
-      if (!victim) {
-        throw new AppError(
-          "server_overloaded",
-          `${shown(file.id)} cannot be loaded now: other models are in use`,
-          { retryAfterSeconds: 10 },
-        );
-      }
+      if (!victim) throw noRoomNow(file.id);
       victims.push(victim);
     }
     for (const victim of victims) this.unload(victim, "memory");
     return [...this.present].filter((model) => model.gone && isIdle(model));
   }
 
-  /** The memory of a model, and what its slots may take of it. */
-  private plan({ bytes, shape }: WeightsFile): { needBytes: number; slotsBytes: number } {
-    if (shape === null) return { needBytes: bytes, slotsBytes: 0 }; // the addon will say what is wrong with it
-    const slots = this.slotsOf(bytes, shape);
-    const slotsBytes = this.options.maxBytes > 0 ? slots * bytesPerSlot(shape) : 0;
-    return { needBytes: memoryBytes(bytes, shape, slots), slotsBytes };
-  }
-
-  /** As many as are wanted and fit into the memory that there is for all models beside WHISPER_MODEL's; one at least. */
-  private slotsOf(bytes: number, shape: Shape): number {
-    const { slots, maxBytes } = this.options;
-    if (maxBytes === 0) return slots;
-    const standardBytes = this.standard?.needBytes ?? 0;
-    const room = maxBytes - standardBytes - memoryBytes(bytes, shape, 0);
-    return Math.max(1, Math.min(slots, Math.floor(room / bytesPerSlot(shape))));
+  private needOf({ bytes, shape }: WeightsFile): Need {
+    // the addon will say what is wrong with it
+    return shape ? this.budget.needOf(bytes, shape) : { needBytes: bytes, slotsBytes: 0 };
   }
 
   private describe(file: WeightsFile): InstalledModel {
@@ -331,7 +308,7 @@ export class Registry implements Models {
     const loaded = this.models.get(id);
     return {
       ...{ id, bytes, installedSeconds, warning, isDefault },
-      memoryBytes: loaded?.needBytes ?? (shape && this.plan(file).needBytes),
+      memoryBytes: shape && (loaded?.needBytes ?? this.needOf(file).needBytes),
       multilingual: shape !== null && isMultilingual(shape),
       languages: shape ? languagesOf(shape) : [],
       precision: shape?.precision ?? "unknown",
@@ -364,36 +341,3 @@ function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> 
     promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
   });
 }
-
-const shuttingDown = () =>
-  new AppError("server_shutting_down", "The server is shutting down", { retryAfterSeconds: 5 });
-
-const shown = (id: string) => `The model '${JSON.stringify(id.slice(0, 60)).slice(1, -1)}'`;
-
-const notFound = (message: string) => new AppError("model_not_found", message, { param: "model" });
-
-/** What a caller is told when the addon could not load a model. */
-function unusable(id: string, cause: Error): AppError {
-  const { code } = cause as Partial<NativeError>;
-  if (code === "out_of_memory") {
-    return new AppError(
-      "server_overloaded",
-      `${shown(id)} cannot be loaded now: there is not enough memory`,
-      {
-        retryAfterSeconds: 30,
-        cause,
-      },
-    );
-  }
-  const reasons: Readonly<Record<string, string>> = {
-    bad_model: "its file is damaged, or no model",
-    io: "its file cannot be read",
-  };
-  const reason = reasons[code ?? ""] ?? "it could not be loaded";
-  return new AppError("model_unavailable", `${shown(id)} cannot be used: ${reason}`, {
-    param: "model",
-    cause,
-  });
-}
-
-const mebibytes = (bytes: number) => `${Math.ceil(Math.max(bytes, 0) / 2 ** 20)} MiB`;
