@@ -59,9 +59,9 @@ export class ModelsFolder {
     return this.files;
   }
 
-  /** Removes the file and what belongs to it. */
+  /** Removes the file and its digest. What a download has begun stays: it may be going on. */
   async remove({ path }: WeightsFile): Promise<void> {
-    for (const each of [path, noteOf(path), `${path}.part`]) await rm(each, { force: true });
+    for (const each of [path, noteOf(path)]) await rm(each, { force: true });
     await this.look();
   }
 
