@@ -1,13 +1,16 @@
 import { version } from "../package.json";
 import { downloadProgress } from "./cli/progress.ts";
 import { type Config, defaultSlots, threadsOn } from "./config.ts";
-import type { Engine } from "./engine/engine.ts";
+import { Admission } from "./engine/admission.ts";
 import { openWhisperEngine } from "./engine/whisper.ts";
 import type { Deps } from "./http/deps.ts";
 import { audioOf } from "./http/limits.ts";
 import type { Logger } from "./log.ts";
 import { Metrics } from "./metrics.ts";
-import { ensureModel, ensureVad, ModelError } from "./models/ensure.ts";
+import { digestOf } from "./models/digest.ts";
+import { type EnsuredModel, ensureModel, ensureVad, ModelError } from "./models/ensure.ts";
+import type { Models } from "./models/models.ts";
+import { Registry } from "./models/registry.ts";
 import { native } from "./native.ts";
 import { type Outbound, openOutbound } from "./net/outbound.ts";
 import { openBlobs } from "./store/blobs/open.ts";
@@ -17,21 +20,21 @@ import { TaskService } from "./tasks/tasks.ts";
 import type { TaskWatchers } from "./tasks/watchers.ts";
 import { TaskWebhooks } from "./tasks/webhooks.ts";
 
-/** All that a server needs. Throws as `openEngine`. */
+/** All that a server needs. Throws as `openModels`. */
 export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "stopping">> {
   const store = await openStore(config, log); // it connects while the model is loaded
-  const heard = await openEngine(config, log);
+  const heard = await openModels(config, log);
   const outbound = openOutbound({ allowPrivate: config.webhookAllowPrivate });
   const webhooks = openWebhooks(config, log, store, outbound);
-  const tasks = openTasks(config, log, heard.engine, store, webhooks);
+  const tasks = openTasks(config, log, heard.models, store, webhooks);
   return { config, log, store, ...heard, outbound, tasks, webhooks, version };
 }
 
-/** Weights, then the engine on them. Throws ModelError, or the addon's error for weights that cannot be used. */
-export async function openEngine(
+/** The weights of WHISPER_MODEL, and the models on them. Throws ModelError for weights that cannot be had or used. */
+export async function openModels(
   config: Config,
   log: Logger,
-): Promise<Pick<Deps, "metrics" | "engine" | "hasVad">> {
+): Promise<Pick<Deps, "metrics" | "models" | "hasVad">> {
   native.setLog((level, line) => log[level](line, { from: "native" }));
   const info = native.info();
   if (info.ffmpeg === null) {
@@ -58,41 +61,61 @@ export async function openEngine(
   if (config.threads > cores)
     log.warn(`THREADS is lowered from ${config.threads} to the number of cores, ${cores}.`);
   const metrics = new Metrics({ process: true });
-  const engine = await openWhisperEngine({
-    native,
-    log,
-    metrics,
-    model,
-    vadModel: vad.path,
-    gpu,
-    threads,
-    slots: config.slots || defaultSlots(gpu >= 0),
-    // a size that the user names is taken as it is; else other programs live here too
-    slotsBytes: config.slots ? 0 : Math.floor(process.availableMemory() / 2),
-    maxRuns: config.maxRuns,
+  let slots = config.slots || defaultSlots(gpu >= 0);
+  const admission = new Admission({
+    get maxRuns() {
+      return config.maxRuns || 2 * slots;
+    },
     maxQueue: config.maxQueue,
-    maxDurationMs: config.maxDurationMs,
+  });
+  const open = (weights: EnsuredModel, slotsBytes: number) => {
+    // of what is loaded now, whatever the file becomes
+    const digest = digestOf(weights.path);
+    digest.catch((error: Error) => log.warn("The weights' digest is unknown", { reason: error.message }));
+    return openWhisperEngine({
+      ...{ native, log, metrics, admission, gpu, threads },
+      model: { ...weights, digest },
+      vadModel: vad.path,
+      slots: config.slots || defaultSlots(gpu >= 0),
+      slotsBytes: slotsRoom(config, slotsBytes),
+      maxDurationMs: config.maxDurationMs,
+    });
+  };
+  const models = await Registry.open({
+    ...{ dir: config.modelsDir, url: config.modelsUrl, standard: model, open, log, slots },
+    maxBytes: config.modelMemory,
+    ttlMs: config.modelTtlMs,
+    status: () => admission.status,
   }).catch((error: Error) => {
     throw new ModelError(`The model of WHISPER_MODEL cannot be used. ${error.message}: ${model.path}`);
   });
+  const engine = models.defaultEngine;
+  slots = engine.model.slots;
   const { id, precision, languages } = engine.model;
-  log.info("model loaded", {
-    ...{ model: id, precision, languages: languages.length, slots: engine.model.slots, threads },
+  log.info("ready to transcribe", {
+    ...{ model: id, precision, languages: languages.length, slots, threads },
     device: info.devices.find((device) => device.type === (gpu >= 0 ? "gpu" : "cpu"))?.description,
   });
-  return { metrics, engine, hasVad: () => vad.path !== null };
+  return { metrics, models, hasVad: () => vad.path !== null };
+}
+
+/** What slots may take: a number that the user names is taken as it is, else other programs live here too. 0 = no limit. */
+function slotsRoom({ slots }: Config, slotsBytes: number): number {
+  const freeBytes = slots ? 0 : Math.floor(process.availableMemory() / 2);
+  const bounds = [slotsBytes, freeBytes].filter((bytes) => bytes > 0);
+  return bounds.length > 0 ? Math.min(...bounds) : 0;
 }
 
 /** It does no jobs until it is told to start. */
 export function openTasks(
   config: Config,
   log: Logger,
-  engine: Engine,
+  models: Models,
   store: Store,
   watchers: TaskWatchers,
 ): TaskService {
   return new TaskService({
-    ...{ deps: { engine }, log, store, watchers },
+    ...{ models, log, store, watchers },
     audio: audioOf(store.limiter),
     limits: { perCaller: config.maxTasksPerCaller, maxBytes: config.maxTaskBytes },
     ttlMs: config.taskTtlMs,

@@ -59,6 +59,12 @@ const byteSize: Kind<number> = {
   },
 };
 
+/** 0 = no limit. */
+const memorySize: Kind<number> = {
+  expected: `0, or ${byteSize.expected}`,
+  parse: (value) => (value === "0" ? 0 : byteSize.parse(value)),
+};
+
 const timeUnits = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
 const duration = (minMs: number): Kind<number> => ({
@@ -144,13 +150,30 @@ const hub = "https://huggingface.co";
 const settings = {
   host: setting("HOST", text, "0.0.0.0", "Address to listen on."),
   port: setting("PORT", integer(0, 65_535), "8000", "Port to listen on; 0 = any free one."),
-  whisperModel: setting("WHISPER_MODEL", text, "base", "Model: a name or a path."),
+  whisperModel: setting(
+    "WHISPER_MODEL",
+    text,
+    "base",
+    "Model that answers where none is named: a name or a path.",
+  ),
   modelsDir: setting("MODELS_DIR", text, "models", "Folder of the weights."),
   modelsUrl: setting(
     "MODELS_URL",
     baseUrl,
     `${hub}/ggerganov/whisper.cpp/resolve/main`,
     "Where missing weights come from.",
+  ),
+  modelTtlMs: setting(
+    "MODEL_TTL",
+    duration(0),
+    "5m",
+    "An idle model is unloaded after it, but not that of WHISPER_MODEL; 0 = never.",
+  ),
+  modelMemory: setting(
+    "MODEL_MEMORY",
+    memorySize,
+    "0",
+    "What loaded models may take together: bytes, or 800MB, 6GiB; 0 = no limit.",
   ),
   vadModel: setting("VAD_MODEL", text, "silero-v6.2.0", "Voice activity detection: a name, a path, or off."),
   vadUrl: setting(

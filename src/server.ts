@@ -4,7 +4,7 @@ import { Elysia } from "elysia";
 import { createAddressOf } from "./http/addresses.ts";
 import type { Deps } from "./http/deps.ts";
 import { errorResponse, unrouted } from "./http/errors.ts";
-import { createGuard, type Identify, setCaller } from "./http/guard.ts";
+import { createGuard, type Identify, requireScope, setCaller } from "./http/guard.ts";
 import { createLimits } from "./http/limits.ts";
 import { Routes } from "./http/routes.ts";
 import { exposedHeaders, pathOf, report, trail } from "./http/trail.ts";
@@ -83,7 +83,7 @@ export function createServer(deps: Deps) {
       .use(transcriptions(deps, limits))
       .use(webhooks(deps))
       .use(tasks(deps))
-      .use(models(deps))
+      .use(models(deps, (request) => requireScope(request, "admin")))
       .use(live.secrets)
   );
 }

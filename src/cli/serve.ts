@@ -43,7 +43,7 @@ async function serve(given: Readonly<Record<string, unknown>>): Promise<void> {
   const isOpen = config.apiKeys.length === 0 && (await deps.store.keys.isEmpty().catch(() => false));
   if (isOpen) log.warn("There are no API keys: everyone who reaches this server can use it");
   deps.webhooks.start();
-  deps.tasks.start(config.worker ? config.maxRunningTasks || deps.engine.model.slots : 0);
+  deps.tasks.start(config.worker ? config.maxRunningTasks || deps.models.defaultEngine.model.slots : 0);
   const stopping = new AbortController();
   const app = createServer({ ...deps, stopping: stopping.signal }).listen({
     hostname: config.host,
@@ -58,7 +58,7 @@ async function serve(given: Readonly<Record<string, unknown>>): Promise<void> {
     await Promise.all([
       deps.webhooks.close(config.shutdownTimeoutMs),
       deps.tasks.close(config.shutdownTimeoutMs),
-      deps.engine.close(config.shutdownTimeoutMs),
+      deps.models.close(config.shutdownTimeoutMs),
     ]);
     // answers on their way out; connections that are kept alive without a request do not count
     await Promise.race([drained, Bun.sleep(1000)]);
@@ -70,7 +70,7 @@ async function serve(given: Readonly<Record<string, unknown>>): Promise<void> {
 
   const { port } = server;
   const local = `http://${config.host === "0.0.0.0" || config.host === "::" ? "localhost" : config.host}:${port}`;
-  log.info("listening", { url: local, docs: `${local}/docs`, model: deps.engine.model.id });
+  log.info("listening", { url: local, docs: `${local}/docs`, model: deps.models.defaultEngine.model.id });
   if (process.stdout.isTTY || config.logFormat === "text")
     greet(local, port ?? config.port, config.host, isOpen);
   await stopped;

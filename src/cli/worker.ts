@@ -26,17 +26,17 @@ async function work({ concurrency: given }: Given): Promise<void> {
   for (const warning of warnings) log.warn(warning);
   log.debug("settings", loggableConfig(config));
 
-  const { engine, store, tasks, webhooks } = await boot(config, log);
-  const concurrency = Number(given ?? 0) || config.maxRunningTasks || engine.model.slots;
+  const { models, store, tasks, webhooks } = await boot(config, log);
+  const concurrency = Number(given ?? 0) || config.maxRunningTasks || models.defaultEngine.model.slots;
   webhooks.start();
   tasks.start(concurrency);
   const stopped = stopOnSignal(async () => {
     const graceMs = config.shutdownTimeoutMs;
     log.info("stopping", { graceMs });
-    await Promise.all([webhooks.close(graceMs), tasks.close(graceMs), engine.close(graceMs)]);
+    await Promise.all([webhooks.close(graceMs), tasks.close(graceMs), models.close(graceMs)]);
     await store.close();
     log.info("stopped");
   });
-  log.info("working", { concurrency, store: store.kind, model: engine.model.id });
+  log.info("working", { concurrency, store: store.kind, model: models.defaultEngine.model.id });
   await stopped;
 }

@@ -53,6 +53,6 @@ export function inRanges(ranges: readonly string[]): (address: string) => boolea
 export function holderOf(text: string): string | null {
   const address = parseAddress(text);
   if (!address) return null;
-  if (address.kind() === "ipv4") return address.toString();
+  if (address.kind() === "ipv4" || address.range() === "loopback") return address.toString();
   return `${ipaddr.IPv6.networkAddressFromCIDR(`${address.toString()}/64`).toString()}/64`;
 }

@@ -2,6 +2,7 @@
  * The views of a transcript that OpenAI's API has: bodies and stream events. The only place where its float seconds are
  * made. Every number that leaves here is finite: clients validate them (the AI SDK rejects a null avg_logprob).
  */
+import type { CueShape } from "./cues.ts";
 import { languageName } from "./languages.ts";
 import type { Options } from "./options.ts";
 import { type Piece, RunningText, type RunningTextOptions } from "./running-text.ts";
@@ -22,6 +23,10 @@ export interface View {
   readonly logprobs: boolean;
   /** Names of diarized_json's speakers by channel; those without one are "A", "B", ... */
   readonly speakerNames: readonly string[];
+  /** Whether diarized_json's speakers on a single channel are two who take turns. */
+  readonly speakerTurns: boolean;
+  /** How srt and vtt divide the text; null: a segment is a cue, as at OpenAI. */
+  readonly cues: CueShape | null;
 }
 
 export interface Rendered {
@@ -46,7 +51,7 @@ export function render(transcript: Transcript, view: View): Rendered {
       return plain(`${textOf(segments)}\n`);
     case "srt":
     case "vtt": {
-      const writer = subtitleWriter(view.responseFormat);
+      const writer = subtitleWriter(view.responseFormat, view.cues);
       return plain(segments.map((segment) => writer.write(segment)).join("") + writer.end());
     }
     case "json":
@@ -67,7 +72,7 @@ export function render(transcript: Transcript, view: View): Rendered {
       return json({
         ...summary(transcript, view),
         text: textOf(segments),
-        segments: segments.map((segment, index) => speakerSegment(segment, index, view)),
+        segments: segments.map(speakerSegments(transcript.channels, view)),
         ...usage(transcript, view),
       });
   }
@@ -83,8 +88,9 @@ export const showsTokens = ({ responseFormat }: View) =>
  */
 export function streamView(view: View, options: RunningTextOptions): StreamView {
   const format = view.responseFormat;
-  const subtitles = format === "srt" || format === "vtt" ? subtitleWriter(format) : null;
+  const subtitles = format === "srt" || format === "vtt" ? subtitleWriter(format, view.cues) : null;
   const running = new RunningText(options);
+  let spoken = speakerSegments(1, view);
   let file = "";
   let count = 0;
 
@@ -99,7 +105,7 @@ export function streamView(view: View, options: RunningTextOptions): StreamView 
   const shown = ({ text, tokens }: Piece) => delta(text, tokens);
 
   const timed = (segment: Segment, index: number): object[] => {
-    if (format === "diarized_json") return [speakerSegment(segment, index, view)];
+    if (format === "diarized_json") return [spoken(segment, index)];
     if (format !== "verbose_json") return [];
     const words = view.words ? { words: judgedWords(segment) } : {};
     return [{ type: "transcript.text.segment", ...verboseSegment(segment, index), ...words }];
@@ -108,6 +114,9 @@ export function streamView(view: View, options: RunningTextOptions): StreamView 
   return {
     event(event) {
       switch (event.type) {
+        case "start":
+          spoken = speakerSegments(event.channels, view);
+          return [];
         case "attempt":
           running.attempt(event.number);
           return [];
@@ -215,14 +224,23 @@ function verboseSegment(segment: Segment, id: number) {
   };
 }
 
-function speakerSegment(segment: Segment, index: number, view: View) {
-  return {
-    type: "transcript.text.segment",
-    id: `seg_${index}`,
-    start: seconds(segment.startMs),
-    end: seconds(segment.endMs),
-    text: segment.text,
-    speaker: view.speakerNames[segment.channel] ?? letters(segment.channel),
+/**
+ * Segments with their speakers, fed in order: who is heard on a channel, or on a single one those who take turns. Turns tell that the
+ * speaker changes, not who speaks: with two speakers that is the same.
+ */
+function speakerSegments(channels: number, view: View) {
+  let turns = 0;
+  return (segment: Segment, index: number) => {
+    const speaker = channels === 1 && view.speakerTurns ? turns % 2 : segment.channel;
+    if (segment.speakerTurn) turns += 1;
+    return {
+      type: "transcript.text.segment",
+      id: `seg_${index}`,
+      start: seconds(segment.startMs),
+      end: seconds(segment.endMs),
+      text: segment.text,
+      speaker: view.speakerNames[speaker] ?? letters(speaker),
+    };
   };
 }
 

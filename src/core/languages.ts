@@ -105,6 +105,9 @@ const names = new Map(
   }),
 );
 
+/** In the order in which whisper numbers them. */
+export const languageCodes: readonly string[] = [...names.keys()];
+
 /** Other names and codes of the same languages: the first part is OpenAI's, the second what ISO 639 calls them today. */
 const aliases = new Map(
   Object.entries({
@@ -130,8 +133,6 @@ const aliases = new Map(
 );
 
 for (const [code, name] of names) aliases.set(name, code);
-
-export const languageCodes: readonly string[] = [...names.keys()];
 
 const taggedCode = /^([a-z]{2,3})(?:[-_][a-z0-9]{1,8}){1,4}$/;
 

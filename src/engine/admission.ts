@@ -1,9 +1,11 @@
 /**
- * The bounded queue in front of the engine. Admitted work shares the cores inside (the addon's gate); this bounds how much of
- * it there is, since each run has memory of its own, and refuses what would wait too long instead of queueing it.
+ * The bounded queue in front of the engines. Admitted work shares the cores inside (the addon's gate); this bounds how much of
+ * it there is, since each run has memory of its own, and refuses what would wait too long instead of queueing it. The bound is the
+ * process's, whatever the models: an engine has a share, which counts its own work and can be closed alone.
  */
 import { AppError } from "../core/errors.ts";
 import type { Priority } from "../core/options.ts";
+import type { EngineStatus } from "./engine.ts";
 
 const order: Record<Priority, number> = { live: 0, request: 1, batch: 2 };
 
@@ -15,17 +17,19 @@ export interface Ticket {
   release(): void;
 }
 
+interface Counts {
+  running: number;
+  queued: number;
+}
+
 interface Waiting {
   readonly rank: number;
   admit(): void;
-  refuse(error: AppError): void;
 }
 
 export class Admission {
   private running = 0;
   private readonly waiting: Waiting[] = [];
-  private closed = false;
-  private readonly idle = Promise.withResolvers<void>();
   /** Moving average, for the hint when to try again. */
   private averageMs = 5000;
 
@@ -34,53 +38,54 @@ export class Admission {
     private readonly now: () => number = performance.now.bind(performance),
   ) {}
 
-  get status() {
+  get status(): EngineStatus {
     const { maxRuns, maxQueue } = this.limits;
     return { running: this.running, queued: this.waiting.length, maxRunning: maxRuns, maxQueued: maxQueue };
   }
 
   /**
-   * Waits for a place: by priority, then in the order of arrival. Rejects with server_overloaded when the queue is full,
-   * server_shutting_down after close(), request_cancelled when `signal` fires.
+   * Waits for a place: by priority, then in the order of arrival. Rejects with server_overloaded when the queue is full, with what
+   * AppError.cancelled makes of `signal` when that fires. `own`: counts of the caller's, which are kept.
    */
-  async enter(priority: Priority, signal: AbortSignal): Promise<Ticket> {
-    if (this.closed) throw shuttingDown();
+  async enter(
+    priority: Priority,
+    signal: AbortSignal,
+    own: Counts = { running: 0, queued: 0 },
+  ): Promise<Ticket> {
     if (signal.aborted) throw AppError.cancelled(signal);
     const arrived = this.now();
     const rank = order[priority];
     const position = this.waiting.filter((other) => other.rank <= rank).length;
     if (this.running >= this.limits.maxRuns) {
       if (this.waiting.length >= this.limits.maxQueue) throw this.overloaded();
-      await this.wait(rank, signal);
+      await this.wait(rank, signal, own);
     } else {
       this.running += 1;
+      own.running += 1;
     }
-    return this.ticket(arrived, position);
+    return this.ticket(arrived, position, own);
   }
 
-  /** Refuses everyone who waits or comes from now on. Resolves when the last ticket is released. */
-  close(): Promise<void> {
-    this.closed = true;
-    for (const waiting of this.waiting.splice(0)) waiting.refuse(shuttingDown());
-    if (this.running === 0) this.idle.resolve();
-    return this.idle.promise;
+  /** For one engine. */
+  share(): Share {
+    return new Share(this);
   }
 
-  private wait(rank: number, signal: AbortSignal): Promise<void> {
+  private wait(rank: number, signal: AbortSignal, own: Counts): Promise<void> {
+    own.queued += 1;
     return new Promise((resolve, reject) => {
       const onAbort = () => {
+        own.queued -= 1;
         this.waiting.splice(this.waiting.indexOf(entry), 1);
         reject(AppError.cancelled(signal));
       };
       const entry: Waiting = {
         rank,
         admit: () => {
+          own.queued -= 1;
+          own.running += 1;
           signal.removeEventListener("abort", onAbort);
           resolve();
-        },
-        refuse: (error) => {
-          signal.removeEventListener("abort", onAbort);
-          reject(error);
         },
       };
       const behind = this.waiting.findIndex((other) => other.rank > rank);
@@ -89,7 +94,7 @@ export class Admission {
     });
   }
 
-  private ticket(arrived: number, position: number): Ticket {
+  private ticket(arrived: number, position: number, own: Counts): Ticket {
     const admitted = this.now();
     let held = true;
     return {
@@ -98,12 +103,12 @@ export class Admission {
       release: () => {
         if (!held) return;
         held = false;
+        own.running -= 1;
         this.averageMs += (this.now() - admitted - this.averageMs) / 8;
         // the place passes on without becoming free, so that nobody who comes now overtakes the queue
         const next = this.waiting.shift();
         if (next) next.admit();
         else this.running -= 1;
-        if (this.closed && this.running === 0) this.idle.resolve();
       },
     };
   }
@@ -117,6 +122,44 @@ export class Admission {
         retryAfterSeconds: Math.min(60, Math.max(1, Math.ceil(waitMs / 1000))),
       },
     );
+  }
+}
+
+/** An engine's part of what is admitted. */
+export class Share {
+  private readonly own: Counts = { running: 0, queued: 0 };
+  private readonly closing = new AbortController();
+  private readonly idle = Promise.withResolvers<void>();
+
+  constructor(private readonly all: Admission) {}
+
+  /** Its own work, within the limits of all. */
+  get status(): EngineStatus {
+    return { ...this.all.status, ...this.own };
+  }
+
+  /** As Admission.enter; rejects with server_shutting_down after close(). */
+  async enter(priority: Priority, signal: AbortSignal): Promise<Ticket> {
+    const either = AbortSignal.any([signal, this.closing.signal]);
+    const ticket = await this.all.enter(priority, either, this.own);
+    const release = () => {
+      ticket.release();
+      this.settle();
+    };
+    if (!this.closing.signal.aborted) return { ...ticket, release };
+    release();
+    throw shuttingDown();
+  }
+
+  /** Refuses everyone who waits or comes from now on. Resolves when the last ticket is released. */
+  close(): Promise<void> {
+    this.closing.abort(shuttingDown());
+    this.settle();
+    return this.idle.promise;
+  }
+
+  private settle(): void {
+    if (this.closing.signal.aborted && this.own.running === 0) this.idle.resolve();
   }
 }
 

@@ -41,6 +41,8 @@ export interface LiveRequest extends Partial<AudioAllowance> {
   readonly signal: AbortSignal;
   /** For the log. */
   readonly requestId: string;
+  /** Transcribes it in place of the one that listens. */
+  readonly engine?: Engine;
 }
 
 export interface ListenOptions {
@@ -60,6 +62,8 @@ export interface ModelInfo {
   readonly languages: readonly string[];
   readonly precision: string;
   readonly bytes: number;
+  /** SHA-256 of the weights' file, in lower-case hex. Pending while it is computed; rejects when the file could not be read. */
+  readonly digest: Promise<string>;
   /** Windows decoded at the same time. */
   readonly slots: number;
   /** Unix seconds, of the weights' file. */
@@ -68,6 +72,7 @@ export interface ModelInfo {
   readonly warning: string | null;
 }
 
+/** An engine's own work, and the bounds of that of all engines together. */
 export interface EngineStatus {
   readonly running: number;
   readonly queued: number;

@@ -7,7 +7,7 @@ import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Live, Model, Native, NativeError, NativeErrorCode, Pcm, Run, RunEvent } from "../native.ts";
 import { openSpan, span } from "../tracing.ts";
-import { Admission, shuttingDown, type Ticket } from "./admission.ts";
+import { type Admission, type Share, shuttingDown, type Ticket } from "./admission.ts";
 import type { Engine, EngineRequest, ListenOptions, LiveAudio, LiveRequest, ModelInfo } from "./engine.ts";
 import { EventQueue } from "./event-queue.ts";
 
@@ -15,7 +15,12 @@ export interface WhisperEngineOptions {
   readonly native: Native;
   readonly log: Logger;
   readonly metrics: Metrics;
-  readonly model: { readonly path: string; readonly id: string; readonly warning: string | null };
+  readonly model: {
+    readonly path: string;
+    readonly id: string;
+    readonly warning: string | null;
+    readonly digest: Promise<string>;
+  };
   /** Path of Silero's weights, or null: requests with `vad` are refused. */
   readonly vadModel: string | null;
   /** Index of the GPU, or -1. */
@@ -24,9 +29,8 @@ export interface WhisperEngineOptions {
   /** Windows decoded together, and the memory that they may take (0: no limit). */
   readonly slots: number;
   readonly slotsBytes: number;
-  /** Runs admitted at the same time; 0: twice the slots. */
-  readonly maxRuns: number;
-  readonly maxQueue: number;
+  /** Of all engines. */
+  readonly admission: Admission;
   readonly maxDurationMs: number;
 }
 
@@ -43,7 +47,7 @@ export async function openWhisperEngine(options: WhisperEngineOptions): Promise<
 
 class WhisperEngine implements Engine {
   readonly model: ModelInfo;
-  private readonly admission: Admission;
+  private readonly admission: Share;
   /** Fires when running work has had its time to end. */
   private readonly stop = new AbortController();
   private closing: Promise<void> | null = null;
@@ -52,11 +56,11 @@ class WhisperEngine implements Engine {
     private readonly options: WhisperEngineOptions,
     private readonly weights: Model,
   ) {
-    const maxRuns = options.maxRuns || 2 * weights.slots;
-    this.admission = new Admission({ maxRuns, maxQueue: options.maxQueue });
+    this.admission = options.admission.share();
     this.model = {
       id: options.model.id,
       warning: options.model.warning,
+      digest: options.model.digest,
       multilingual: weights.multilingual,
       languages: weights.languages,
       precision: weights.precision,
@@ -86,8 +90,10 @@ class WhisperEngine implements Engine {
         return live.appendedMs;
       },
       append: (bytes) => append(live, bytes),
-      transcribe: (request) =>
-        this.start({ ...request, tokens: false, priority: "live" }, () => part(live, request)),
+      transcribe: (request) => {
+        const engine = request.engine instanceof WhisperEngine ? request.engine : this;
+        return engine.start({ ...request, tokens: false, priority: "live" }, () => part(live, request));
+      },
       forget: (beforeMs) => live.forget(beforeMs),
       close: () => live.close(),
     };

@@ -1,7 +1,7 @@
 import type { Config } from "../config.ts";
-import type { Engine } from "../engine/engine.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
+import type { Models } from "../models/models.ts";
 import type { Outbound } from "../net/outbound.ts";
 import type { Store } from "../store/store.ts";
 import type { TaskService } from "../tasks/tasks.ts";
@@ -12,12 +12,12 @@ export interface Deps {
   readonly config: Config;
   readonly log: Logger;
   readonly metrics: Metrics;
-  readonly engine: Engine;
   readonly store: Store;
   /** To what clients name. */
   readonly outbound: Outbound;
   readonly webhooks: TaskWebhooks;
   readonly tasks: TaskService;
+  readonly models: Models;
   /** Whether voice activity detection has its weights now. */
   readonly hasVad: () => boolean;
   /** Fires when the server stops: what would go on without end has to end. */

@@ -1,5 +1,6 @@
 /** Who calls, and what he may. */
 import { timingSafeEqual } from "node:crypto";
+import { inRanges } from "../core/addresses.ts";
 import { type Caller, type CallerLimits, type Scope, scopes } from "../core/caller.ts";
 import { AppError } from "../core/errors.ts";
 import { audioLimits, requestLimits } from "../core/limits.ts";
@@ -34,7 +35,7 @@ const maxRemembered = 10_000;
 
 /**
  * Makes the check of an Authorization header: the keys of API_KEY, then the stored ones. Without any key at all everyone may call,
- * whatever he sends (SDKs always send some key), and is known by his address. A store that is away never opens the server: what it
+ * whatever he sends (SDKs always send some key), and is known by his address; who is on the same machine may do everything. A store that is away never opens the server: what it
  * has said last holds, and where it has said nothing the check throws StoreUnavailable.
  */
 export function createGuard(options: GuardOptions): Guard {
@@ -57,7 +58,9 @@ export function createGuard(options: GuardOptions): Guard {
     let isConfigured = false;
     for (const expected of digests) isConfigured = timingSafeEqual(expected, digest) || isConfigured;
     if (isConfigured) return { id: idOf(digest), scopes, limits };
-    if (await isOpen()) return { id: `addr:${address}`, scopes, limits };
+    if (await isOpen()) {
+      return { id: `addr:${address}`, scopes: isLocal(address) ? scopes : ["transcribe"], limits };
+    }
     if (key === undefined) {
       throw new AppError(
         "invalid_api_key",
@@ -99,6 +102,8 @@ class Remembered<T> {
   }
 }
 
+const isLocal = inRanges(["loopback"]);
+
 const digestOf = (key: string) => new Bun.CryptoHasher("sha256").update(key).digest();
 const idOf = (digest: Buffer) => `key:${digest.toString("hex", 0, 8)}`;
 
@@ -123,9 +128,20 @@ export function callerOf(request: Request): Caller {
   return caller;
 }
 
-/** Throws insufficient_scope unless the request's caller may do that. */
+/**
+ * Throws insufficient_scope unless the request's caller may do that. Without keys any page that someone here looks at could ask in his
+ * name: then what `admin` may do is not for pages of elsewhere.
+ */
 export function requireScope(request: Request, scope: Scope): void {
-  const { scopes } = callerOf(request);
-  if (scopes.includes(scope) || scopes.includes("admin")) return;
+  const { id, scopes } = callerOf(request);
+  const isOfPage = id.startsWith("addr:") && isForeign(request);
+  const isHis = scopes.includes(scope) || scopes.includes("admin");
+  if (isHis && !(scope === "admin" && isOfPage)) return;
   throw new AppError("insufficient_scope", `Expected a key with the scope ${scope}`);
+}
+
+/** Whether a page of another origin sends it. */
+function isForeign(request: Request): boolean {
+  const origin = request.headers.get("origin");
+  return origin !== null && URL.parse(origin)?.host !== request.headers.get("host")?.toLowerCase();
 }

@@ -1,9 +1,6 @@
-/** The names by which clients may call the one model that is loaded. */
-import { AppError } from "../core/errors.ts";
-import type { ModelInfo } from "../engine/engine.ts";
-import { quote } from "./quote.ts";
+/** The names by which clients may call models. */
 
-/** OpenAI's names that clients hard-code; all of them mean the loaded model. */
+/** OpenAI's names that clients hard-code; all of them mean the model of WHISPER_MODEL. */
 export const modelAliases: readonly string[] = [
   "whisper-1",
   "gpt-4o-transcribe",
@@ -15,10 +12,6 @@ export const modelAliases: readonly string[] = [
   "gpt-realtime-whisper",
 ];
 
-/** Throws model_not_found unless `name` is the model's own or an alias. */
-export function requireModel(model: ModelInfo, name: string): void {
-  if (name === model.id || modelAliases.includes(name)) return;
-  throw new AppError("model_not_found", `The model '${quote(name).slice(1, -1)}' does not exist`, {
-    param: "model",
-  });
-}
+/** What `name` asks the registry for; null: the model of WHISPER_MODEL. */
+export const modelOf = (name: string): string | null =>
+  name === "" || modelAliases.includes(name) ? null : name;

@@ -77,26 +77,25 @@ export const defaultConfig: SessionConfig = {
   include: null,
 };
 
-/** The model that answers, as far as a session can ask for it. */
+/** The models that a session can ask for. */
 export interface Spoken {
-  /** The loaded model's own name. */
+  /** The server's own one. */
   readonly model: string;
-  readonly knowsModel: (name: string) => boolean;
-  readonly languages: readonly string[];
+  /** What a model knows; null: there is none of that name. */
+  readonly languagesOf: (model: string) => readonly string[] | null;
 }
 
 const readers = (spoken: Spoken) => {
   const model: Reader<string> = (value, path) => {
     const name = text(200)(value, path);
-    if (!spoken.knowsModel(name)) throw unfit(path, "the name of the loaded model or an alias", value);
+    if (!spoken.languagesOf(name)) throw unfit(path, "the name of an installed model or an alias", value);
     return name;
   };
   const language: Reader<string | null> = (value, path) => {
     const name = text(60)(value, path);
     if (name === "" || name === "auto") return null;
     const code = parseLanguage(name);
-    if (code === null || !spoken.languages.includes(code))
-      throw unfit(path, "a language that the model knows", value);
+    if (code === null) throw unfit(path, "a language that the model knows", value);
     return code;
   };
   const keyword: Reader<string> = (value, path) => {
@@ -243,6 +242,11 @@ function readTranscription(
       },
     );
   }
+  const known = spoken.languagesOf(merged.model) ?? [];
+  const unknown = [merged.language, ...(merged.languages ?? [])].find(
+    (code) => code && !known.includes(code),
+  );
+  if (unknown) throw unfit(`${path}.transcription.language`, "a language that the model knows", unknown);
   return merged;
 }
 

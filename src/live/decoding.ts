@@ -4,8 +4,9 @@ import type { Delay, SemanticVad, ServerVad, SessionConfig, Spoken } from "./con
 import type { TurnSettings } from "./turns.ts";
 
 /** How a turn is transcribed at its end: as a recording is. */
-export function decodingOptions({ transcription }: SessionConfig, { languages: known }: Spoken): Options {
+export function decodingOptions({ transcription }: SessionConfig, spoken: Spoken): Options {
   const { language = null, languages, keywords, prompt } = transcription ?? {};
+  const known = spoken.languagesOf(transcription?.model ?? spoken.model) ?? [];
   const [only] = languages?.length === 1 ? languages : [];
   return {
     ...defaultOptions,

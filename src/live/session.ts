@@ -7,6 +7,7 @@ import { logprobsOf } from "../core/formats.ts";
 import type { AudioAllowance } from "../core/limits.ts";
 import type { Engine, LiveAudio } from "../engine/engine.ts";
 import type { Logger } from "../log.ts";
+import type { ModelUse } from "../models/models.ts";
 import { type ClientEvent, parse, readAudio } from "./client-events.ts";
 import { logprobsKey, rateOf, type SessionConfig, type Spoken, update, updateBeta } from "./config.ts";
 import { decodingOptions, quick, refineEveryMs, turnSettings } from "./decoding.ts";
@@ -18,7 +19,10 @@ import { frameMs, TurnDetector, type TurnEvent } from "./turns.ts";
 import { type Decoding, Utterance } from "./utterance.ts";
 
 export interface SessionOptions {
+  /** It listens. */
   readonly engine: Pick<Engine, "listen" | "detector">;
+  /** The engine of a model, for one pass. */
+  readonly use: (model: string, signal: AbortSignal) => Promise<ModelUse>;
   readonly spoken: Spoken;
   readonly log: Logger;
   readonly clock: Clock;
@@ -315,9 +319,15 @@ export class Session {
     this.pass = { utterance, abort };
     const startedMs = clock.now();
     const signal = AbortSignal.any([this.ended.signal, abort.signal]);
+    const model = this.config.transcription?.model ?? this.options.spoken.model;
     await act({
-      audio,
       allowance: this.options.allowance,
+      audio: {
+        transcribe: async (request) => {
+          using use = await this.options.use(model, signal);
+          return await audio.transcribe({ ...request, engine: use.engine });
+        },
+      },
       options: decodingOptions(this.config, this.options.spoken),
       signal,
       requestId: this.id,

@@ -6,8 +6,8 @@ import type { LiveAudio } from "../engine/engine.ts";
 import { Agreement, unitsOf } from "./agreement.ts";
 
 export interface Decoding {
-  readonly audio: LiveAudio;
   readonly allowance: AudioAllowance;
+  readonly audio: Pick<LiveAudio, "transcribe">;
   readonly options: Options;
   readonly signal: AbortSignal;
   /** For the log. */

@@ -1,25 +1,44 @@
 /**
  * The weights that can be asked for by name: OpenAI's models in whisper.cpp's format, as published in `ggerganov/whisper.cpp`
- * on Hugging Face, and the voice activity detection of `ggml-org/whisper-vad`. Sizes and digests are those of the
- * repositories' Git LFS objects, and are what a download must have, wherever it comes from.
+ * on Hugging Face, distilled and speaker-turn models of others in repositories of their own, and the voice activity detection of
+ * `ggml-org/whisper-vad`. Sizes and digests are those of the repositories' Git LFS objects, and are what a download must have,
+ * wherever it comes from.
  */
 
 /** One downloadable file of weights. */
 export interface Weights {
   readonly name: string;
-  /** Its file's name, there and here. */
+  /** Its file's name here. */
   readonly file: string;
   readonly bytes: number;
   /** SHA-256 in lower-case hex. */
   readonly sha256: string;
+  /** Where it is published: the repository on Hugging Face, and its file's name there. */
+  readonly repository: string;
+  readonly published: string;
 }
 
-const weights = (name: string, bytes: number, sha256: string): Weights => ({
-  name,
-  file: `ggml-${name}.bin`,
-  bytes,
-  sha256,
-});
+/** What MODELS_URL points into, unless it is another server's folder. */
+const repository = "ggerganov/whisper.cpp";
+
+const weights = (
+  name: string,
+  bytes: number,
+  sha256: string,
+  elsewhere: Partial<Pick<Weights, "repository" | "published">> = {},
+): Weights => {
+  const file = `ggml-${name}.bin`;
+  return { name, file, bytes, sha256, repository, published: file, ...elsewhere };
+};
+
+/**
+ * Where to fetch a file: `folder` is that of `ggerganov/whisper.cpp` on Hugging Face or a server like it, and then stands for the file's
+ * own repository too; any other folder holds all files, under the names that they have here.
+ */
+export function urlOf({ file, repository: own, published }: Weights, folder: string): string {
+  const [base, part] = [folder.replace(/\/+$/, ""), `/${repository}/`];
+  return base.includes(part) ? `${base.replace(part, `/${own}/`)}/${published}` : `${base}/${file}`;
+}
 
 /** q5 and q8 are quantised: smaller and, on CPUs, faster, for a little accuracy. `.en` knows English only. */
 export const speechModels: readonly Weights[] = [
@@ -68,9 +87,46 @@ export const speechModels: readonly Weights[] = [
     874_188_075,
     "317eb69c11673c9de1e1f0d459b253999804ec71ac4c23c17ecf5fbe24e259a1",
   ),
+  // Distil-Whisper: fewer layers in the decoder, English only.
+  weights(
+    "distil-small.en",
+    336_191_657,
+    "7691eb11167ab7aaf6b3e05d8266f2fd9ad89c550e433f86ac266ebdee6c970a",
+    { repository: "distil-whisper/distil-small.en" },
+  ),
+  weights(
+    "distil-medium.en",
+    794_018_180,
+    "ad53ccb618188b210550e98cc32bf5a13188d86635e395bb11115ed275d6e7aa",
+    { repository: "distil-whisper/distil-medium.en", published: "ggml-medium-32-2.en.bin" },
+  ),
+  weights(
+    "distil-large-v2",
+    1_519_111_363,
+    "2ed2bbe6c4138b3757f292b0622981bdb3d02bcac57f77095670dac85fab3cd6",
+    { repository: "distil-whisper/distil-large-v2", published: "ggml-large-32-2.en.bin" },
+  ),
+  weights(
+    "distil-large-v3",
+    1_519_521_155,
+    "2883a11b90fb10ed592d826edeaee7d2929bf1ab985109fe9e1e7b4d2b69a298",
+    { repository: "distil-whisper/distil-large-v3-ggml" },
+  ),
+  weights(
+    "distil-large-v3.5",
+    1_519_521_155,
+    "ec2498919b498c5f6b00041adb45650124b3cd9f26f545fffa8f5d11c28dcf26",
+    { repository: "distil-whisper/distil-large-v3.5-ggml", published: "ggml-model.bin" },
+  ),
+  // Tinydiarize: tells where the speaker changes.
+  weights("small.en-tdrz", 487_614_184, "ceac3ec06d1d98ef71aec665283564631055fd6129b79d8e1be4f9cc33cc54b4", {
+    repository: "akashmjn/tinydiarize-whisper.cpp",
+  }),
 ];
 
+const vad = { repository: "ggml-org/whisper-vad" };
+
 export const vadModels: readonly Weights[] = [
-  weights("silero-v5.1.2", 885_098, "29940d98d42b91fbd05ce489f3ecf7c72f0a42f027e4875919a28fb4c04ea2cf"),
-  weights("silero-v6.2.0", 885_098, "2aa269b785eeb53a82983a20501ddf7c1d9c48e33ab63a41391ac6c9f7fb6987"),
+  weights("silero-v5.1.2", 885_098, "29940d98d42b91fbd05ce489f3ecf7c72f0a42f027e4875919a28fb4c04ea2cf", vad),
+  weights("silero-v6.2.0", 885_098, "2aa269b785eeb53a82983a20501ddf7c1d9c48e33ab63a41391ac6c9f7fb6987", vad),
 ];

@@ -3,6 +3,7 @@ import { mkdir, open, rename, rm, stat, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Weights } from "./catalog.ts";
+import { noteDigest, piecesOf } from "./digest.ts";
 import { acquireLock } from "./lock.mjs";
 
 export interface DownloadProgress {
@@ -106,6 +107,7 @@ class Transfer {
       );
     }
     await rename(this.#part, path);
+    await noteDigest(path, digest);
     await syncFolder(dirname(path));
   }
 
@@ -113,7 +115,7 @@ class Transfer {
   async #takeUp(): Promise<void> {
     if ((await sizeOf(this.#part)) > this.#options.weights.bytes) await rm(this.#part);
     if ((await sizeOf(this.#part)) === 0) return;
-    for await (const chunk of Bun.file(this.#part).stream()) {
+    for await (const chunk of piecesOf(this.#part)) {
       this.#options.signal?.throwIfAborted();
       this.#hash.update(chunk);
       this.#doneBytes += chunk.byteLength;

@@ -2,7 +2,7 @@
 import { basename, join, resolve } from "node:path";
 import leven from "leven";
 import type { Logger } from "../log.ts";
-import { speechModels, vadModels, type Weights } from "./catalog.ts";
+import { speechModels, urlOf, vadModels, type Weights } from "./catalog.ts";
 import { demoFile } from "./demo.ts";
 import { type DownloadLimits, type DownloadProgress, download, sizeOf } from "./download.ts";
 
@@ -97,7 +97,7 @@ async function ensureWeights(weights: Weights, options: EnsureOptions): Promise<
   }
   log.info("downloading weights", { model: weights.name, bytes: weights.bytes });
   await download({
-    url: `${url.replace(/\/+$/, "")}/${weights.file}`,
+    url: urlOf(weights, url),
     path,
     weights,
     onProgress,
@@ -114,13 +114,16 @@ async function ensurePath({ name, dir }: EnsureOptions): Promise<EnsuredModel> {
   for (const path of [name, join(dir, name)]) {
     if ((await sizeOf(path)) === 0) continue;
     if (resolve(path) === (await demoFile(dir))) return demo(dir);
-    const id = basename(path)
-      .replace(/\.bin$/, "")
-      .replace(/^ggml-/, "");
-    return { path, id, warning: null };
+    return { path, id: modelIdOf(path), warning: null };
   }
   throw new ModelError(`Expected an existing file for the model but received ${JSON.stringify(name)}`);
 }
+
+/** The name of a model by its file's: `ggml-my-own.bin` is my-own. */
+export const modelIdOf = (path: string) =>
+  basename(path)
+    .replace(/\.bin$/, "")
+    .replace(/^ggml-/, "");
 
 const isPath = (name: string) => name.includes("/") || name.endsWith(".bin");
 
@@ -128,14 +131,18 @@ const isPath = (name: string) => name.includes("/") || name.endsWith(".bin");
 export function find(catalogue: readonly Weights[], name: string, setting: string): Weights {
   const found = catalogue.find((weights) => weights.name === name);
   if (found) return found;
-  const nearest = catalogue
+  throw new ModelError(
+    `Expected a known model or a path for ${setting} but received ${JSON.stringify(name)}. ` +
+      `The nearest names: ${nearest(catalogue, name).join(", ")}. All names: models/README.md`,
+  );
+}
+
+/** The names of the catalogue that `name` may have been meant for. */
+export function nearest(catalogue: readonly Weights[], name: string): string[] {
+  return catalogue
     .map((weights) => weights.name)
     .sort((a, b) => likeness(name, b) - likeness(name, a) || leven(name, a) - leven(name, b))
     .slice(0, 4);
-  throw new ModelError(
-    `Expected a known model or a path for ${setting} but received ${JSON.stringify(name)}. ` +
-      `The nearest names: ${nearest.join(", ")}. All names: models/README.md`,
-  );
 }
 
 /** 1 for a name that begins as the given one does: "large" means one of the large ones. */

@@ -5,6 +5,8 @@ import { defaultOptions, type Options } from "../core/options.ts";
 import type { Task } from "../store/tasks.ts";
 
 export interface TaskRequest {
+  /** Id of the model. */
+  readonly model: string;
   readonly options: Options;
   /** How its transcript is shown unless something else is asked for. */
   readonly view: View;

@@ -5,6 +5,7 @@ import type { AudioAllowance } from "../core/limits.ts";
 import { readSegment } from "../core/segment-json.ts";
 import type { TranscriptEvent } from "../core/transcript.ts";
 import type { Logger } from "../log.ts";
+import type { Models } from "../models/models.ts";
 import type { Blobs } from "../store/blobs.ts";
 import type { Job, JobResult } from "../store/jobs.ts";
 import type { Task, Tasks } from "../store/tasks.ts";
@@ -14,8 +15,7 @@ import { Resumption } from "./resumption.ts";
 import { TaskWriter } from "./writer.ts";
 
 export interface RunnerOptions {
-  /** For transcribe(). */
-  readonly deps: Parameters<typeof transcribe>[0];
+  readonly models: Pick<Models, "use">;
   /** The budget that a task's audio is taken from. */
   readonly audio: (caller: string, limits: CallerLimits) => AudioAllowance;
   readonly log: Logger;
@@ -135,12 +135,13 @@ export class TaskRunner {
   /** Resolves when the run has begun: the recording is not needed then. */
   private async start(
     task: Task,
-    { options, sha256, limits, requestId }: TaskRequest,
+    { model, options, sha256, limits, requestId }: TaskRequest,
     signal: AbortSignal,
   ): Promise<AsyncIterable<TranscriptEvent>> {
     await using file = await this.options.blobs.open(task.blob);
     if (!file) throw new AppError("internal_error", "The recording of this task is lost");
-    return await transcribe(this.options.deps, {
+    using use = await this.options.models.use(model, signal);
+    return await transcribe(use, {
       ...this.options.audio(task.caller, limits),
       file: { path: file.path, sha256 },
       ...{ options, signal, requestId },

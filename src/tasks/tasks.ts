@@ -7,7 +7,6 @@ import type { Logger } from "../log.ts";
 import type { Blobs } from "../store/blobs.ts";
 import type { JobQueue, Worker } from "../store/jobs.ts";
 import type { Task, TaskLimits, TaskPage, Tasks } from "../store/tasks.ts";
-import type { transcribe } from "../transcribe.ts";
 import { Changes } from "./changes.ts";
 import { follow } from "./follow.ts";
 import { requestOf, type TaskRequest, writeRequest } from "./request.ts";
@@ -17,8 +16,7 @@ import { transcriptOf } from "./transcript.ts";
 import type { TaskWatchers, WatcherRequest } from "./watchers.ts";
 
 export interface TaskServiceOptions {
-  /** For transcribe(). */
-  readonly deps: Parameters<typeof transcribe>[0];
+  readonly models: RunnerOptions["models"];
   readonly audio: RunnerOptions["audio"];
   readonly log: Logger;
   readonly store: { readonly tasks: Tasks; readonly jobs: JobQueue; readonly blobs: Blobs };
@@ -44,9 +42,9 @@ export class TaskService {
   private sweeper: AsyncDisposable | null = null;
 
   constructor(private readonly options: TaskServiceOptions) {
-    const { deps, audio, log, store, ttlMs } = options;
+    const { models, audio, log, store, ttlMs } = options;
     this.runner = new TaskRunner({
-      ...{ deps, audio, log, ttlMs, tasks: store.tasks, blobs: store.blobs },
+      ...{ models, audio, log, ttlMs, tasks: store.tasks, blobs: store.blobs },
       changed: (id) => this.changes.tell(id),
       settle: (id) => this.settle(id),
     });

@@ -75,8 +75,9 @@ export function deliveriesContract(name: string, openStores: () => Promise<TestS
       const id = `task_${String(count).padStart(6, "0")}`;
       const view = { task: "transcribe", responseFormat: "json", words: false, segments: true } as const;
       const request = writeRequest({
+        model: "demo",
         options: defaultOptions,
-        view: { ...view, logprobs: false, speakerNames: [] },
+        view: { ...view, logprobs: false, speakerNames: [], speakerTurns: false, cues: null },
         limits: { requests: [], audio: [] },
         sha256: "",
         requestId: "req_1",

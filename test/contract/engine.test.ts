@@ -5,10 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Priority } from "../../src/core/options.ts";
 import { collect, type TranscriptEvent } from "../../src/core/transcript.ts";
+import { Admission } from "../../src/engine/admission.ts";
 import type { Engine } from "../../src/engine/engine.ts";
 import { openWhisperEngine } from "../../src/engine/whisper.ts";
 import type { Logger } from "../../src/log.ts";
 import { Metrics } from "../../src/metrics.ts";
+import { digestOf } from "../../src/models/digest.ts";
 import { native } from "../../src/native.ts";
 import { wav } from "../fixtures/encodings.ts";
 import { demoModel, needsVadModel, recording, vadModel } from "../fixtures/index.ts";
@@ -49,14 +51,13 @@ const openWhisper = ({
     native,
     log,
     metrics: new Metrics(),
-    model: { path: demoModel, id: "demo", warning: null },
+    model: { path: demoModel, id: "demo", warning: null, digest: digestOf(demoModel) },
     vadModel: vad,
     gpu: -1,
     threads: 1,
     slots: 4,
     slotsBytes: 0,
-    maxRuns: runs,
-    maxQueue: queue,
+    admission: new Admission({ maxRuns: runs, maxQueue: queue }),
     maxDurationMs,
   });
 };

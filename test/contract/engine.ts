@@ -53,8 +53,9 @@ export function engineContract(name: string, open: () => Promise<Engine>): void 
     });
     afterAll(() => engine.close(0));
 
-    test("tells of its model", () => {
-      const { id, languages, bytes, createdSeconds } = engine.model;
+    test("tells of its model", async () => {
+      const { id, languages, bytes, createdSeconds, digest } = engine.model;
+      expect(await digest).toMatch(/^[0-9a-f]{64}$/);
       expect(id).not.toBe("");
       expect(languages).toContain("en");
       expect(bytes).toBeGreaterThan(0);

@@ -1,9 +1,11 @@
 /** A client that leaves while a window is decoded for the second time: the app in this process, over the real engine. */
 import { expect, setDefaultTimeout, test } from "bun:test";
 import type { TranscriptEvent } from "../../src/core/transcript.ts";
+import { Admission } from "../../src/engine/admission.ts";
 import type { Engine } from "../../src/engine/engine.ts";
 import { openWhisperEngine } from "../../src/engine/whisper.ts";
 import { Metrics } from "../../src/metrics.ts";
+import { digestOf } from "../../src/models/digest.ts";
 import { native } from "../../src/native.ts";
 import { demoModel, recording } from "../fixtures/index.ts";
 import { form, testServer } from "../helpers/server.ts";
@@ -37,9 +39,10 @@ function watched(engine: Engine, seen: (event: TranscriptEvent) => void): Engine
 test("a client that leaves a stream during a second decode frees its slot and leaves no file", async () => {
   const engine = await openWhisperEngine({
     ...{ native, log: silent, vadModel: null, gpu: -1, threads: 1, slots: 1, slotsBytes: 0 },
-    ...{ maxRuns: 1, maxQueue: 4, maxDurationMs: 3_600_000 },
+    admission: new Admission({ maxRuns: 1, maxQueue: 4 }),
+    maxDurationMs: 3_600_000,
     metrics: new Metrics(),
-    model: { path: demoModel, id: "demo", warning: null },
+    model: { path: demoModel, id: "demo", warning: null, digest: digestOf(demoModel) },
   });
   const again = Promise.withResolvers<void>();
   let attempts = 0;

@@ -59,6 +59,8 @@ export class TestSession {
   readonly closed: { code: number; reason: string }[] = [];
   readonly reading: boolean[] = [];
   readonly errors: unknown[] = [];
+  /** The models of the passes. */
+  readonly used: string[] = [];
   readonly session: Session;
 
   constructor(config: Partial<SessionConfig> = {}, limits: Partial<Limits> = {}, dialect: Dialect = "ga") {
@@ -67,8 +69,12 @@ export class TestSession {
       engine: this.engine,
       spoken: {
         model: "test-model",
-        languages: ["en", "de"],
-        knowsModel: (name) => /^(test-model|whisper-1|gpt-4o-transcribe-diarize)$/.test(name),
+        languagesOf: (name) =>
+          /^(test-model|whisper-1|gpt-4o-transcribe-diarize)$/.test(name) ? ["en", "de"] : null,
+      },
+      use: async (name) => {
+        this.used.push(name);
+        return { engine: this.engine, [Symbol.dispose]() {} };
       },
       log: { debug: drop, info: drop, warn: drop, error: (_, fields) => this.errors.push(fields?.error) },
       clock: this.clock,

@@ -16,6 +16,7 @@ import { TaskService } from "../../src/tasks/tasks.ts";
 import type { TaskWatchers } from "../../src/tasks/watchers.ts";
 import { TaskWebhooks } from "../../src/tasks/webhooks.ts";
 import { FakeEngine } from "./engine.ts";
+import { FakeModels } from "./models.ts";
 
 export interface LogLine {
   readonly level: "debug" | "info" | "warn" | "error";
@@ -28,6 +29,7 @@ export interface TestServer<E extends Engine = FakeEngine> extends AsyncDisposab
   readonly store: Store;
   readonly webhooks: TaskWebhooks;
   readonly tasks: TaskService;
+  readonly models: FakeModels<E>;
   readonly log: readonly LogLine[];
   readonly uploadDir: string;
   readonly app: ReturnType<typeof createServer>;
@@ -47,8 +49,10 @@ export interface TestServer<E extends Engine = FakeEngine> extends AsyncDisposab
 
 interface Settings<E extends Engine> {
   readonly config?: Partial<Config>;
-  /** Default: a FakeEngine. */
+  /** That of WHISPER_MODEL; default: a FakeEngine. */
   readonly engine?: E;
+  /** Of further models. */
+  readonly others?: readonly Engine[];
   readonly hasVad?: boolean;
   /** Default: one in memory. */
   readonly store?: Store;
@@ -63,6 +67,7 @@ export async function testServer<E extends Engine = FakeEngine>(
   settings: Settings<E> = {},
 ): Promise<TestServer<E>> {
   const { engine = new FakeEngine() as Engine as E, hasVad = false } = settings;
+  const models = new FakeModels(engine, settings.others);
   const dataDir = await mkdtemp(join(tmpdir(), "http-test-"));
   const uploadDir = join(dataDir, "uploads");
   await mkdir(uploadDir);
@@ -86,7 +91,7 @@ export async function testServer<E extends Engine = FakeEngine>(
     publicUrl: config.publicUrl,
   });
   const tasks = new TaskService({
-    ...{ deps: { engine }, log: logger, store, ttlMs: config.taskTtlMs },
+    ...{ models, log: logger, store, ttlMs: config.taskTtlMs },
     audio: audioOf(store.limiter),
     watchers: settings.watchers ?? webhooks,
     limits: { perCaller: config.maxTasksPerCaller, maxBytes: config.maxTaskBytes },
@@ -96,7 +101,7 @@ export async function testServer<E extends Engine = FakeEngine>(
   const stopping = new AbortController();
   const { signal } = stopping;
   const deps = {
-    ...{ config, log: logger, metrics: new Metrics(), engine, store, outbound, tasks, webhooks },
+    ...{ config, log: logger, metrics: new Metrics(), models, store, outbound, tasks, webhooks },
     hasVad: () => hasVad,
     stopping: signal,
     version: "1.2.3",
@@ -108,6 +113,7 @@ export async function testServer<E extends Engine = FakeEngine>(
     store,
     webhooks,
     tasks,
+    models,
     log,
     uploadDir,
     stopping,

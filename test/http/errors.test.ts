@@ -73,7 +73,7 @@ test("a wrong method on a known path is answered with the allowed ones", async (
     ["POST", `${transcriptions}/task_1`, "GET, HEAD, DELETE, OPTIONS"],
     ["DELETE", "/v1/audio/translations", "POST, OPTIONS"],
     ["POST", "/v1/models", "GET, HEAD, OPTIONS"],
-    ["PUT", "/v1/models/some/name", "GET, HEAD, OPTIONS"],
+    ["PUT", "/v1/models/some/name", "GET, HEAD, DELETE, OPTIONS"],
     ["POST", "/health", "GET, HEAD, OPTIONS"],
   ] as const) {
     const response = await server.fetch(path, { method });
@@ -132,8 +132,8 @@ test("retry hints ask for a retry after 429 and 503, and deny one that clients w
   for (const code of Object.keys(catalogue) as (keyof typeof catalogue)[]) {
     const { status, headers } = errorResponse(new AppError(code, "why"));
     expect(status).toBe(catalogue[code].status);
-    const denied = code === "model_unavailable" || code === "task_not_finished";
-    const expected = denied ? "false" : status === 429 || status === 503 ? "true" : null;
+    const inVain = ["model_unavailable", "model_in_use", "model_download_failed", "task_not_finished"];
+    const expected = inVain.includes(code) ? "false" : status === 429 || status === 503 ? "true" : null;
     expect([code, headers.get("x-should-retry")]).toEqual([code, expected]);
     expect(headers.has("retry-after")).toBe(expected === "true");
     expect(headers.get("connection")).toBe(code === "request_timeout" ? "close" : null);

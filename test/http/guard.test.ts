@@ -52,8 +52,10 @@ describe("the guard", () => {
     const { guard } = await testGuard([]);
     for (const header of [null, "", "Bearer ", "Bearer dummy", "Basic xyz"]) {
       const caller = await guard(header, address);
-      expect(caller).toEqual({ id: "addr:203.0.113.7", scopes: ["transcribe", "admin"], limits });
+      expect(caller).toEqual({ id: "addr:203.0.113.7", scopes: ["transcribe"], limits });
     }
+    expect((await guard(null, "127.0.0.1")).scopes).toEqual(["transcribe", "admin"]);
+    expect((await guard(null, "::1")).scopes).toEqual(["transcribe", "admin"]);
   });
 
   test("opens to each of several keys, and tells them apart without showing them", async () => {

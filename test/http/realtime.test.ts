@@ -1,6 +1,6 @@
 /** The WebSocket around a live session, and the keys for it. */
 import { afterEach, describe, expect, test } from "bun:test";
-import { FakeEngine } from "../helpers/engine.ts";
+import { FakeEngine, testModel } from "../helpers/engine.ts";
 import type { Sent } from "../helpers/live.ts";
 import { errorOf, jsonOf, type TestServer, testServer } from "../helpers/server.ts";
 
@@ -156,6 +156,31 @@ describe("the URL", () => {
     await using server = await testServer();
     const { session } = await new Client(server.listen(), { path: url }).next("session.created");
     expect(session).toMatchObject({ type: "transcription", audio: { input: { transcription } } });
+  });
+
+  test("any installed model may be asked for, in the URL and later, and what it knows counts", async () => {
+    const other = new FakeEngine({ ...testModel, id: "other.en", languages: ["en"] });
+    await using server = await testServer({ others: [other] });
+    const client = new Client(server.listen(), { path: "/v1/realtime?model=other.en" });
+    const { session } = await client.next("session.created");
+    expect(session.audio.input.transcription.model).toBe("other.en");
+    const set = (transcription: object) =>
+      client.send("session.update", {
+        session: { type: "transcription", audio: { input: { turn_detection: null, transcription } } },
+      });
+    set({ language: "de" });
+    expect((await client.next("error")).error.param).toBe("session.audio.input.transcription.language");
+    set({ model: "nobody" });
+    expect((await client.next("error")).error.param).toBe("session.audio.input.transcription.model");
+    for (const model of ["other.en", "test-model"]) {
+      set({ model });
+      client.send("input_audio_buffer.append", { audio: Buffer.alloc(9600).toString("base64") });
+      client.send("input_audio_buffer.commit");
+      await client.next("conversation.item.input_audio_transcription.completed");
+    }
+    expect(server.models.used).toEqual(["other.en", "test-model"]);
+    expect(server.models.held).toBe(0);
+    expect(server.engine.passes.map(({ engine }) => engine?.model.id)).toEqual(["other.en", "test-model"]);
   });
 
   test("without an upgrade is answered with 426", async () => {

@@ -26,7 +26,13 @@ test("health says which model runs and what it cannot do, and is not the text th
   await using server = await testServer({ engine: new FakeEngine({ ...testModel, warning }) });
   const response = await server.fetch("/health");
   expect(response.status).toBe(200);
-  expect(await response.json()).toEqual({ status: "ok", version: "1.2.3", model: "test-model", warning });
+  expect(await response.json()).toEqual({
+    status: "ok",
+    version: "1.2.3",
+    model: "test-model",
+    warning,
+    loaded: ["test-model"],
+  });
 });
 
 test("ready turns to 503 when the next request would be refused", async () => {
@@ -83,6 +89,7 @@ test("the description has every route with its errors, and nothing else", async 
   );
   expect(described.sort()).toEqual([
     "delete /v1/audio/transcriptions/{task_id}",
+    "delete /v1/models/{id}",
     "delete /v1/webhooks/{webhook_id}",
     "get /health",
     "get /metrics",
@@ -98,6 +105,7 @@ test("the description has every route with its errors, and nothing else", async 
     "get /v1/webhooks/{webhook_id}/deliveries",
     "post /v1/audio/transcriptions",
     "post /v1/audio/translations",
+    "post /v1/models/{id}",
     "post /v1/realtime/client_secrets",
     "post /v1/realtime/transcription_sessions",
     "post /v1/webhooks",

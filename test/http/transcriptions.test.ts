@@ -144,6 +144,9 @@ test("a value that a field cannot have is refused with what was expected", async
     ],
     ["beam_size", "1\t2", 'an integer from 1 to 8 for beam_size but received "1\\t2"'],
     ["keywords", ["fine", "<b>"], 'one line without < and > for keywords but received "<b>"'],
+    ["hotwords", "a>b", 'one line without < and > for hotwords but received "a>b"'],
+    ["max_line_width", "501", 'an integer from 0 to 500 for max_line_width but received "501"'],
+    ["highlight_words", "maybe", 'true or false for highlight_words but received "maybe"'],
     ["keywords", ["two\r\nlines"], 'one line without < and > for keywords but received "two\\r\\nlines"'],
   ] as const) {
     expect(await errorFor(server, { [name]: text })).toEqual({
@@ -179,7 +182,7 @@ test("a list may be written with brackets or without", async () => {
 test("unknown fields are ignored", async () => {
   await using server = await testServer();
   const { options } = await requestFor(server, {
-    hotwords: ["a", "b"],
+    best_words: ["a", "b"],
     "nested[a]": "1",
     constructor: "x",
     known_speaker_references: ["data:audio/wav;base64,AAAA"],
@@ -274,12 +277,58 @@ test("an English-only model takes no other language and does not translate", asy
   expect(await errorFor(server, {}, translations)).toMatchObject({ status: 400, param: "model" });
 });
 
+test("subtitles are shaped by fields, and their words then have times", async () => {
+  const words = ["Hello", "there"].map((text, index) => ({
+    ...{ text, startMs: index * 400, endMs: index * 400 + 400, probability: 1 },
+  }));
+  const engine = new FakeEngine(testModel, [testSegment(0, " Hello there", { words })]);
+  await using server = await testServer({ engine });
+  const shaped = { response_format: "srt", max_line_width: "10", max_line_count: "2" };
+  const file = "1\n00:00:00,000 --> 00:00:01,000\nHello\nthere\n\n\n";
+  for (const path of [transcriptions, translations]) {
+    expect(await (await server.fetch(path, form(shaped))).text()).toBe(file);
+    const events = await (await server.fetch(path, form({ ...shaped, stream: "true" }))).text();
+    expect(events).toContain(JSON.stringify({ type: "transcript.text.delta", delta: file }));
+    expect(engine.requests.at(-1)?.options.wordTimes).toBe(true);
+  }
+  for (const fields of [{ response_format: "srt" }, { response_format: "json", highlight_words: "true" }])
+    expect((await requestFor(server, fields)).options.wordTimes).toBe(false);
+});
+
+test("speaker turns alternate in diarized_json when they are asked for", async () => {
+  const said = [testSegment(0, " Hello.", { speakerTurn: true }), testSegment(1, " Hi.")];
+  await using server = await testServer({ engine: new FakeEngine(testModel, said) });
+  for (const [turns, speakers] of [
+    ["true", ["A", "B"]],
+    ["false", ["A", "A"]],
+  ] as const) {
+    const fields = form({ response_format: "diarized_json", speaker_turns: turns });
+    const { segments } = await jsonOf<{ segments: { speaker: string }[] }>(
+      await server.fetch(transcriptions, fields),
+    );
+    expect(segments.map(({ speaker }) => speaker)).toEqual([...speakers]);
+  }
+});
+
+test("the shortest duration of a cue gives way to a longest that is sent, and is refused beside it", async () => {
+  await using server = await testServer();
+  const fields = { response_format: "vtt", max_cue_duration_ms: "500" };
+  expect((await requestFor(server, fields)).options.wordTimes).toBe(true);
+  expect(await errorFor(server, { ...fields, min_cue_duration_ms: "600" })).toMatchObject({
+    status: 400,
+    param: "max_cue_duration_ms",
+    message: "Expected at least min_cue_duration_ms, 600, for max_cue_duration_ms but received 500",
+  });
+});
+
 test("keywords are appended to the prompt", async () => {
   await using server = await testServer();
   expect((await requestFor(server, { prompt: "A talk.", keywords: ["Elysia", "Bun"] })).options.prompt).toBe(
     "A talk. Elysia, Bun",
   );
   expect((await requestFor(server, { keywords: ["Elysia"] })).options.prompt).toBe("Elysia");
+  const both = { prompt: "A talk.", keywords: ["Elysia"], hotwords: "Bun, Zig" };
+  expect((await requestFor(server, both)).options.prompt).toBe("A talk. Elysia, Bun, Zig");
   expect((await requestFor(server, { prompt: "" })).options.prompt).toBe("");
 });
 

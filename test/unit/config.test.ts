@@ -94,6 +94,8 @@ describe("the settings", () => {
       whisperModel: "base",
       modelsDir: "models",
       modelsUrl: "https://huggingface.co/ggerganov/whisper.cpp/resolve/main",
+      modelTtlMs: 300_000,
+      modelMemory: 0,
       vadModel: "silero-v6.2.0",
       vadUrl: "https://huggingface.co/ggml-org/whisper-vad/resolve/main",
       apiKeys: [],

@@ -6,6 +6,7 @@ import { withSettings } from "../../scripts/docs.mjs";
 import { catalogue } from "../../src/core/errors.ts";
 import { modelAliases } from "../../src/http/model-names.ts";
 import { speechModels } from "../../src/models/catalog.ts";
+import { memoryBytes, shapeNamed } from "../../src/models/shape.ts";
 import { recordings } from "../fixtures/index.ts";
 import { jsonOf, testServer } from "../helpers/server.ts";
 
@@ -84,6 +85,23 @@ describe("README.md", () => {
         const name = /`(.*)`/.exec(cell)?.[1] ?? "";
         return [cell, ...["", "-q5_1", "-q5_0", "-q8_0"].map((suffix) => megabytes(name + suffix))];
       }),
+    );
+  });
+});
+
+describe("docs/models.md", () => {
+  test("has the catalogue with sizes and memory, in MB", async () => {
+    const head = "| model | file | one slot | eight |";
+    const megabytes = (bytes: number) => `${Math.round(bytes / 1e6)}`;
+    const memory = (name: string, bytes: number, slots: number) =>
+      megabytes(memoryBytes(bytes, shapeNamed(name), slots));
+    expect(rows(await read("docs/models.md"), head)).toEqual(
+      speechModels.map(({ name, bytes }) => [
+        code(name),
+        megabytes(bytes),
+        memory(name, bytes, 1),
+        memory(name, bytes, 8),
+      ]),
     );
   });
 });

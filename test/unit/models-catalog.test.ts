@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { speechModels, vadModels } from "../../src/models/catalog.ts";
+import { speechModels, urlOf, vadModels } from "../../src/models/catalog.ts";
 
 const all = [...speechModels, ...vadModels];
 
@@ -20,4 +20,24 @@ test("a quantised file is smaller than the one that it was made of", () => {
   for (const { name, bytes: own } of quantised) {
     expect(own).toBeLessThan(bytes.get(name.replace(/-q\d_\d$/, "")) ?? 0);
   }
+});
+
+test("each file is fetched from its repository, or from one folder that somebody has made of them", () => {
+  const of = (name: string, folder: string) => {
+    const found = all.find((weights) => weights.name === name);
+    return found && urlOf(found, folder);
+  };
+  for (const host of ["https://huggingface.co", "https://mirror.example/hf"]) {
+    const folder = `${host}/ggerganov/whisper.cpp/resolve/main`;
+    expect(of("base.en", folder)).toBe(`${folder}/ggml-base.en.bin`);
+    expect(of("distil-large-v3.5", `${folder}/`)).toBe(
+      `${host}/distil-whisper/distil-large-v3.5-ggml/resolve/main/ggml-model.bin`,
+    );
+    expect(of("small.en-tdrz", folder)).toBe(
+      `${host}/akashmjn/tinydiarize-whisper.cpp/resolve/main/ggml-small.en-tdrz.bin`,
+    );
+  }
+  const own = "https://intranet.example/models";
+  expect(of("distil-large-v3.5", own)).toBe(`${own}/ggml-distil-large-v3.5.bin`);
+  expect(of("silero-v6.2.0", own)).toBe(`${own}/ggml-silero-v6.2.0.bin`);
 });

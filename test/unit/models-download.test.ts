@@ -85,12 +85,12 @@ test("a file with another digest is thrown away", async () => {
   expect(files()).toEqual([]);
 });
 
-test("a file arrives whole, verified, under its name, with nothing left beside it", async () => {
+test("a file arrives whole, verified, under its name, with its digest beside it", async () => {
   using server = serve(whole);
   const seen: DownloadProgress[] = [];
   await download({ url: server.url, path, weights, limits, onProgress: (progress) => seen.push(progress) });
   expect(readFileSync(path).equals(content)).toBe(true);
-  expect(files()).toEqual(["ggml-test.bin"]);
+  expect(files()).toEqual(["ggml-test.bin", "ggml-test.bin.sha256"]);
   expect(seen.at(-1)).toMatchObject({ doneBytes: content.length, totalBytes: content.length });
   expect(seen.every(({ bytesPerSecond }) => bytesPerSecond > 0)).toBe(true);
 });
@@ -123,7 +123,7 @@ test("a damaged beginning is found by the digest, and the next download starts a
 test("a complete part needs no server", async () => {
   leavePart(content);
   await download({ url: "http://127.0.0.1:1/x.bin", path, weights, limits });
-  expect(files()).toEqual(["ggml-test.bin"]);
+  expect(files()).toEqual(["ggml-test.bin", "ggml-test.bin.sha256"]);
 });
 
 test("a part that is too long is thrown away", async () => {
@@ -299,7 +299,7 @@ test("a download that was killed is continued by the next process", async () => 
   using server = serve(resuming);
   await download({ url: server.url, path, weights, limits });
   expect(server.ranges).toEqual([half]);
-  expect(files()).toEqual(["ggml-test.bin"]);
+  expect(files()).toEqual(["ggml-test.bin", "ggml-test.bin.sha256"]);
 });
 
 test("several processes that want the same file download it once", async () => {
@@ -308,5 +308,5 @@ test("several processes that want the same file download it once", async () => {
   expect(await Promise.all(children.map(({ exited }) => exited))).toEqual([0, 0, 0]);
   expect(server.ranges).toEqual([null]);
   expect(readFileSync(path).equals(content)).toBe(true);
-  expect(files()).toEqual(["ggml-test.bin"]);
+  expect(files()).toEqual(["ggml-test.bin", "ggml-test.bin.sha256"]);
 });

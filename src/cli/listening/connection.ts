@@ -36,7 +36,8 @@ export async function openLocal(model: string | undefined, listener: Listener): 
   const { engine } = await openHere({ model, vad: true });
   const session = new Session({
     engine,
-    spoken: { model: engine.model.id, knowsModel: () => true, languages: engine.model.languages },
+    use: async () => ({ engine, [Symbol.dispose]() {} }),
+    spoken: { model: engine.model.id, languagesOf: () => engine.model.languages },
     log: commandLog,
     clock,
     limits: { ...defaultLimits, lifetimeMs },

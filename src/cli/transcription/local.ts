@@ -1,5 +1,5 @@
 /** Transcribes in this process: no server, no copy of the recording. */
-import { openEngine } from "../../boot.ts";
+import { openModels } from "../../boot.ts";
 import { loadConfig } from "../../config.ts";
 import { showsTokens, streamView } from "../../core/formats.ts";
 import type { Logger } from "../../log.ts";
@@ -30,8 +30,9 @@ export async function openHere({ model, vad }: LocalOptions) {
     },
   };
   const settings = { ...config, whisperModel: wanted, vadModel: vad ? config.vadModel : "off" };
-  const opened = await openEngine(settings, log);
-  const { id } = opened.engine.model;
+  const opened = await openModels(settings, log);
+  const engine = opened.models.defaultEngine;
+  const { id } = engine.model;
   // the bundled model in place of the wanted one: for a server better than nothing, here a file full of wrong words
   if (id === "demo" && wanted !== "demo" && !wanted.endsWith("demo.bin")) {
     throw new Failure(
@@ -40,7 +41,7 @@ export async function openHere({ model, vad }: LocalOptions) {
     );
   }
   for (const note of notes) commandLog.warn(note);
-  return { config, ...opened };
+  return { config, engine, hasVad: opened.hasVad };
 }
 
 /** Throws as `openHere`. */

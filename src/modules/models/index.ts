@@ -1,61 +1,143 @@
-/** GET /v1/models and /v1/models/{id}. */
+/** GET /v1/models and /v1/models/{id}; POST installs one, DELETE removes it. */
 import { Elysia } from "elysia";
-import type { ModelInfo } from "../../engine/engine.ts";
+import { AppError } from "../../core/errors.ts";
 import type { Deps } from "../../http/deps.ts";
-import { modelAliases, requireModel } from "../../http/model-names.ts";
-import { errorResponses, jsonResponse } from "../../http/openapi.ts";
+import { modelAliases, modelOf } from "../../http/model-names.ts";
+import { quote } from "../../http/quote.ts";
+import { eventStream } from "../../http/sse.ts";
+import { report } from "../../http/trail.ts";
+import type { DownloadProgress } from "../../models/download.ts";
+import type { InstalledModel } from "../../models/models.ts";
+import { listDocs, pullDocs, removeDocs, showDocs } from "./docs.ts";
 
-export const models = ({ engine }: Pick<Deps, "engine">) => {
+/** The part of Bun's server that is needed here; app.handle() has none. */
+type Timeouts = { timeout(request: Request, seconds: number): void } | null;
+
+/** `requireAdmin` throws when the caller may not change what is installed. */
+export const models = (deps: Deps, requireAdmin: (request: Request) => void) => {
+  const { log, stopping } = deps;
+  const registry = deps.models;
+
   // Elysia's router gives null for a malformed escape like %zz.
-  const find = (sent: string | null) => {
-    const id = sent ?? "";
-    requireModel(engine.model, id);
-    return describe(engine.model, id);
+  const find = async (sent: string | null) => {
+    const name = sent ?? "";
+    const id = modelOf(name) ?? registry.defaultEngine.model.id;
+    const model = name === "" ? undefined : (await registry.list()).find((installed) => installed.id === id);
+    if (!model) throw notFound(name);
+    return name === id ? describe(model) : aliasOf(model, name);
   };
+
+  const pull = (id: string, request: Request, server: Timeouts): Response | Promise<Response> => {
+    requireAdmin(request);
+    server?.timeout(request, 0); // a download may take long before anything is to be told
+    const abandoned = new AbortController();
+    const signal = AbortSignal.any([request.signal, abandoned.signal, stopping]);
+    if (!wantsStream(request)) return pullToEnd(id, signal);
+    return eventStream({
+      events: told(id, registry.pull(id, signal), () => find(id)),
+      failed: (error) => ({ error: report(error, request, log) }),
+      abandoned: () => abandoned.abort(),
+    });
+  };
+  const pullToEnd = async (id: string, signal: AbortSignal) => {
+    for await (const _ of registry.pull(id, signal));
+    return Response.json(await find(id));
+  };
+
+  const remove = async (id: string, request: Request) => {
+    requireAdmin(request);
+    if (modelAliases.includes(id)) throw notFound(id);
+    await registry.remove(id);
+    return { id, object: "model", deleted: true };
+  };
+
   return (
     new Elysia({ name: "models", prefix: "/v1/models" })
       .get(
         "",
-        () => ({
-          object: "list",
-          data: [engine.model.id, ...modelAliases].map((id) => describe(engine.model, id)),
-        }),
-        {
-          detail: {
-            tags: ["Models"],
-            summary: "List the names that `model` may have",
-            responses: {
-              200: jsonResponse("The loaded model and its aliases"),
-              ...errorResponses(["invalid_api_key", "store_unavailable"]),
-            },
-          },
+        async () => {
+          const installed = await registry.list();
+          const [standard] = installed.filter(({ isDefault }) => isDefault);
+          const aliases = standard ? modelAliases.map((alias) => aliasOf(standard, alias)) : [];
+          return {
+            object: "list",
+            data: [...installed.map(describe), ...aliases],
+            available: registry.available.map(({ id, bytes, memoryBytes }) => ({
+              ...{ id, bytes, memory_bytes: memoryBytes },
+            })),
+          };
         },
+        { detail: listDocs },
       )
-      .get("/:id", ({ params }) => find(params.id), {
-        detail: {
-          tags: ["Models"],
-          summary: "Describe one of them",
-          responses: {
-            200: jsonResponse("The model"),
-            ...errorResponses(["invalid_api_key", "store_unavailable", "model_not_found"]),
-          },
-        },
+      .get("/:id", ({ params }) => find(params.id), { detail: showDocs })
+      .post("/:id", ({ params, request, server }) => pull(params.id ?? "", request, server), {
+        parse: "none",
+        detail: pullDocs,
+      })
+      .delete("/:id", ({ params, request }) => remove(params.id ?? "", request), {
+        parse: "none",
+        detail: removeDocs,
       })
       // An id may contain slashes; not every client encodes them.
       .get("/*", ({ params }) => find(params["*"]), { detail: { hide: true } })
+      .delete("/*", ({ params, request }) => remove(params["*"] ?? "", request), {
+        parse: "none",
+        detail: { hide: true },
+      })
   );
 };
 
 /** OpenAI's model object; what we know beyond it only under the model's own name. */
-function describe(model: ModelInfo, id: string) {
-  const entry = {
-    id,
-    object: "model",
-    created: model.createdSeconds,
-    owned_by: "self-hosted",
-    shutdown_date: null,
+function describe(model: InstalledModel) {
+  const { id, multilingual, languages, precision, bytes, memoryBytes, warning } = model;
+  return {
+    ...openaiObject(model, id),
+    ...{ multilingual, languages, precision, bytes, memory_bytes: memoryBytes },
+    installed_at: model.installedSeconds,
+    loaded: model.isLoaded,
+    warning,
   };
-  if (id !== model.id) return { ...entry, alias_of: model.id };
-  const { multilingual, languages, precision, bytes, warning } = model;
-  return { ...entry, multilingual, languages, precision, bytes, warning };
+}
+
+const aliasOf = (model: InstalledModel, name: string) => ({
+  ...openaiObject(model, name),
+  alias_of: model.id,
+});
+
+const openaiObject = (model: InstalledModel, id: string) => ({
+  id,
+  object: "model",
+  created: model.installedSeconds,
+  owned_by: "self-hosted",
+  shutdown_date: null,
+});
+
+const notFound = (name: string) =>
+  new AppError("model_not_found", `The model '${quote(name).slice(1, -1)}' does not exist`, {
+    param: "model",
+  });
+
+/** `?stream=true`; anything else waits for the end. */
+function wantsStream(request: Request): boolean {
+  const wanted = new URLSearchParams(/\?([^#]*)/.exec(request.url)?.[1] ?? "").get("stream");
+  if (wanted === null || /^(false|0|off)$/i.test(wanted)) return false;
+  if (/^(true|1|on)$/i.test(wanted)) return true;
+  throw new AppError("invalid_value", `Expected true or false for stream but received ${quote(wanted)}`, {
+    param: "stream",
+  });
+}
+
+async function* told(
+  id: string,
+  progress: AsyncIterable<DownloadProgress>,
+  result: () => Promise<object>,
+): AsyncGenerator<object> {
+  for await (const { doneBytes, totalBytes, bytesPerSecond } of progress) {
+    yield {
+      type: "model.pull.progress",
+      ...{ id, done_bytes: doneBytes, total_bytes: totalBytes },
+      bytes_per_second: Math.round(bytesPerSecond),
+    };
+  }
+  yield { type: "model.pull.done", model: await result() };
 }

@@ -15,7 +15,7 @@ const record = (properties: object) => ({ type: "object", properties });
 
 const transcription = nullable(
   record({
-    model: { ...string, description: "The loaded model's id or an alias of it." },
+    model: { ...string, description: "An installed model, or an alias of WHISPER_MODEL." },
     language: nullable({
       ...string,
       description: "Code or English name; null: it is detected in each turn.",

@@ -5,7 +5,7 @@ import type { Deps } from "../../http/deps.ts";
 import { callerOf, type Identify } from "../../http/guard.ts";
 import { readJson } from "../../http/json.ts";
 import type { Limits } from "../../http/limits.ts";
-import { modelAliases } from "../../http/model-names.ts";
+import { modelOf } from "../../http/model-names.ts";
 import {
   betaSessionObject,
   defaultConfig,
@@ -24,12 +24,15 @@ import { connect, type RealtimeState } from "./socket.ts";
 
 /** Two parts, since keys are checked in different ways. */
 export function realtime(deps: Deps, identify: Identify, limits: Limits) {
-  const { config, engine } = deps;
-  const { id, languages } = engine.model;
+  const { config, models } = deps;
+  const engine = models.defaultEngine;
   const spoken: Spoken = {
-    model: id,
-    languages,
-    knowsModel: (name) => name === id || modelAliases.includes(name),
+    model: engine.model.id,
+    languagesOf(name) {
+      const id = modelOf(name) ?? engine.model.id;
+      if (id === engine.model.id) return engine.model.languages;
+      return models.installed.find((model) => model.id === id)?.languages ?? null;
+    },
   };
   const sessions = new Sessions({ all: config.maxSessions, perCaller: config.maxSessionsPerCaller });
   const secrets = new Secrets();

@@ -9,6 +9,7 @@ import type { AudioAllowance } from "../../core/limits.ts";
 import type { Deps } from "../../http/deps.ts";
 import { bearerOf, type Identify } from "../../http/guard.ts";
 import { type Limits, limitHeaders } from "../../http/limits.ts";
+import { modelOf } from "../../http/model-names.ts";
 import { markUpgraded, requestId } from "../../http/trail.ts";
 import { defaultConfig, type SessionConfig, type Spoken } from "../../live/config.ts";
 import { type Dialect, errorEvent, newId } from "../../live/events.ts";
@@ -158,7 +159,7 @@ function configOf({ spoken }: RealtimeState, request: Request, { config }: Openi
     });
   }
   if (model === null || config.transcription) return config;
-  if (spoken.knowsModel(model)) {
+  if (spoken.languagesOf(model)) {
     return { ...config, transcription: { model, language: null, prompt: null } };
   }
   // names of OpenAI's models for conversations, which their client for Python has to send
@@ -187,13 +188,14 @@ function speaker(
     readonly allowance: AudioAllowance;
   },
 ): Handlers {
-  const { engine, log } = deps;
+  const { models, log } = deps;
   const startedAt = performance.now();
   let session: Session | null = null;
   return {
     open(ws) {
       session = new Session({
-        engine,
+        engine: models.defaultEngine,
+        use: (name, signal) => models.use(modelOf(name), signal),
         spoken,
         log,
         clock,

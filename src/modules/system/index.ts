@@ -4,16 +4,20 @@ import type { Deps } from "../../http/deps.ts";
 import { jsonResponse } from "../../http/openapi.ts";
 import { docs } from "./docs.ts";
 
-export const system = ({ engine, store, version }: Pick<Deps, "engine" | "store" | "version">) =>
+export const system = ({ models, store, version }: Pick<Deps, "models" | "store" | "version">) =>
   new Elysia({ name: "system" })
     // Never the bare text OK: wyoming_openai would take us for another server.
     .get(
       "/health",
-      () => ({ status: "ok", version, model: engine.model.id, warning: engine.model.warning }),
+      () => {
+        const { id, warning } = models.defaultEngine.model;
+        const loaded = models.installed.filter(({ isLoaded }) => isLoaded).map((model) => model.id);
+        return { status: "ok", version, model: id, warning, loaded };
+      },
       {
         detail: {
           tags: ["System"],
-          summary: "Liveness, and what the loaded model cannot do",
+          summary: "Liveness, the models in memory, and what that of WHISPER_MODEL cannot do",
           responses: { 200: jsonResponse("The process runs") },
         },
       },
@@ -21,7 +25,7 @@ export const system = ({ engine, store, version }: Pick<Deps, "engine" | "store"
     .get(
       "/ready",
       ({ set }) => {
-        const { running, queued, maxRunning, maxQueued } = engine.status();
+        const { running, queued, maxRunning, maxQueued } = models.status();
         const takesWork = running < maxRunning || queued < maxQueued;
         set.status = takesWork ? 200 : 503;
         // without its store it still transcribes

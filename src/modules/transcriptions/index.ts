@@ -8,6 +8,7 @@ import { fetchRecording } from "../../http/fetch-recording.ts";
 import { invalid, wireName } from "../../http/form.ts";
 import { callerOf } from "../../http/guard.ts";
 import type { Limits } from "../../http/limits.ts";
+import { modelOf } from "../../http/model-names.ts";
 import { eventStream } from "../../http/sse.ts";
 import { report, requestId } from "../../http/trail.ts";
 import { receiveUpload } from "../../http/upload.ts";
@@ -79,14 +80,16 @@ async function start(
   request: Request,
   signal: AbortSignal,
 ) {
-  const { config, engine } = deps;
+  const { config, models } = deps;
   const uploadLimits = {
     directory: config.uploadDir,
     maxFileBytes: config.maxFileSize,
     stallTimeoutMs: config.uploadTimeoutMs,
   };
   await using upload = await receiveUpload(request, uploadLimits, (field) => wantedFields.has(field));
-  const form = readRequest(task, upload.fields, engine.model, deps.hasVad());
+  const [name = ""] = upload.fields.get("model") ?? [];
+  const model = await models.find(modelOf(name));
+  const form = readRequest(task, upload.fields, model, deps.hasVad());
   const { options, view, stream, watcher } = form;
   const isTask = form.async ?? prefersTask(request);
   if (isTask && stream) throw invalid("stream", "false for a task", "true");
@@ -100,11 +103,13 @@ async function start(
     const { id: caller, limits } = callerOf(request);
     // The upload is removed when this returns.
     return await deps.tasks.submit({
-      ...{ path, bytes, sha256, caller, limits, options, view, watcher },
+      ...{ path, bytes, sha256, caller, limits, model: model.id, options, view, watcher },
       requestId: requestId(request),
     });
   }
-  const events = await transcribe(deps, {
+  // Held until the run has begun: its engine then stays for as long as it has work.
+  using use = await models.use(model.id, signal);
+  const events = await transcribe(use, {
     file,
     options,
     tokens: stream && showsTokens(view),

@@ -5,11 +5,11 @@ import { parseLanguage } from "../../core/languages.ts";
 import { defaultOptions, type Options } from "../../core/options.ts";
 import type { ModelInfo } from "../../engine/engine.ts";
 import { type FieldTexts, type FieldValues, invalid, readForm } from "../../http/form.ts";
-import { requireModel } from "../../http/model-names.ts";
 import { quote } from "../../http/quote.ts";
 import type { WatcherRequest } from "../../tasks/watchers.ts";
 import { readChunking } from "./chunking.ts";
-import { transcriptionFields, translationFields } from "./schema.ts";
+import { readCues } from "./cues.ts";
+import { decodingFields, transcriptionFields, translationFields } from "./schema.ts";
 
 export interface TranscriptionForm {
   readonly options: Options;
@@ -23,18 +23,20 @@ export interface TranscriptionForm {
   readonly watcher: WatcherRequest | null;
 }
 
+/** What a request has to be fit for. */
+type RequestedModel = Pick<ModelInfo, "id" | "multilingual" | "languages">;
+
 type Given = FieldValues<typeof transcriptionFields>;
 
 /** Throws an AppError that names the field. `hasVad`: whether voice activity detection has its weights. */
 export function readRequest(
   task: Options["task"],
   texts: FieldTexts,
-  model: ModelInfo,
+  model: RequestedModel,
   hasVad: boolean,
 ): TranscriptionForm {
   const given: Given = readForm(task === "translate" ? translationFields : transcriptionFields, texts);
   const {
-    model: name = "",
     url = "",
     prompt = "",
     stream = false,
@@ -45,15 +47,14 @@ export function readRequest(
     timestampGranularities: granularities = [],
     include = [],
     keywords = [],
+    hotwords = [],
     knownSpeakerNames: speakerNames = [],
     language,
     languages,
-    chunkingStrategy,
     vad,
     vadFilter,
-    ...decoding
   } = given;
-  if (name !== "") requireModel(model, name);
+  const decoding = readForm(decodingFields, texts);
   if (task === "translate" && !model.multilingual) {
     throw invalid("model", "a multilingual model", `${quote(model.id)}, which only knows English`);
   }
@@ -65,6 +66,8 @@ export function readRequest(
       quote(responseFormat),
     );
   }
+  const isSubtitle = responseFormat === "srt" || responseFormat === "vtt";
+  const cues = isSubtitle ? readCues(texts) : null;
   return {
     options: {
       ...defaultOptions,
@@ -72,8 +75,8 @@ export function readRequest(
       ...decoding,
       task,
       language: readLanguage(language, languages, model),
-      prompt: withKeywords(prompt, keywords),
-      wordTimes: words,
+      prompt: withKeywords(prompt, { keywords, hotwords }),
+      wordTimes: words || cues !== null,
       splitChannels: responseFormat === "diarized_json",
     },
     view: {
@@ -83,6 +86,8 @@ export function readRequest(
       segments: granularities.length === 0 || granularities.includes("segment"),
       logprobs: include.includes("logprobs"),
       speakerNames,
+      speakerTurns: decoding.speakerTurns ?? false,
+      cues,
     },
     stream,
     url: url === "" ? null : url,
@@ -91,7 +96,11 @@ export function readRequest(
   };
 }
 
-function readLanguage(language: Given["language"], languages: Given["languages"], model: ModelInfo): string {
+function readLanguage(
+  language: Given["language"],
+  languages: Given["languages"],
+  model: RequestedModel,
+): string {
   if (language && languages) throw invalid("languages", "either language or languages", "both");
   const codes = (languages ?? []).map((text) => parseCode("languages", text, model));
   if (language && language !== "auto") return parseCode("language", language, model);
@@ -99,7 +108,7 @@ function readLanguage(language: Given["language"], languages: Given["languages"]
   return only ?? (model.multilingual ? "auto" : "en");
 }
 
-function parseCode(field: string, text: string, model: ModelInfo): string {
+function parseCode(field: string, text: string, model: RequestedModel): string {
   const code = parseLanguage(text);
   if (code === null) {
     throw new AppError(
@@ -120,10 +129,13 @@ function parseCode(field: string, text: string, model: ModelInfo): string {
   return code;
 }
 
-function withKeywords(prompt: string, keywords: readonly string[]): string {
-  const unfit = keywords.find((keyword) => /[<>\r\n]/.test(keyword));
-  if (unfit !== undefined) throw invalid("keywords", "one line without < and >", quote(unfit));
-  return [prompt, keywords.join(", ")].filter((text) => text !== "").join(" ");
+function withKeywords(prompt: string, fields: Readonly<Record<string, readonly string[]>>): string {
+  for (const [field, words] of Object.entries(fields)) {
+    const unfit = words.find((word) => /[<>\r\n]/.test(word));
+    if (unfit !== undefined) throw invalid(field, "one line without < and >", quote(unfit));
+  }
+  const words = Object.values(fields).flat().join(", ");
+  return [prompt, words].filter((text) => text !== "").join(" ");
 }
 
 /** What `vad` and chunking_strategy say together. Throws model_unavailable when it is asked for and cannot be had. */

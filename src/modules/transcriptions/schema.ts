@@ -3,6 +3,7 @@ import { type TSchema, t } from "elysia";
 import { responseFormats } from "../../core/formats.ts";
 import { defaultOptions, type Options } from "../../core/options.ts";
 import { integerIn } from "../../http/form.ts";
+import { cueFields } from "./cues.ts";
 
 const longestMs = 2 ** 31 - 1;
 
@@ -21,7 +22,7 @@ const list = <Item extends TSchema>(item: Item, maxItems: number, description: s
   t.Array(item, { maxItems, description });
 
 /** Fields that go into `Options` as they are. */
-const decodingFields = {
+export const decodingFields = {
   temperature: number(
     "temperature",
     0,
@@ -82,7 +83,10 @@ const decodingFields = {
   timestamps: flag("timestamps", "Decode timestamps; without them a window is one segment."),
   offsetMs: integer("offsetMs", 0, longestMs, "Where to begin in the recording."),
   durationMs: integer("durationMs", 0, longestMs, "How much to transcribe; 0 = to the end."),
-  speakerTurns: flag("speakerTurns", "Mark speaker turns (tinydiarize models)."),
+  speakerTurns: flag(
+    "speakerTurns",
+    "Tell where the speaker changes, but not who speaks: for `diarized_json` and cues (tinydiarize models only).",
+  ),
   vadThreshold: number("vadThreshold", 0, 1, "Probability above which sound is speech."),
   vadMinSpeechMs: integer("vadMinSpeechMs", 0, longestMs, "Shorter speech is dropped."),
   vadMinSilenceMs: integer(
@@ -98,7 +102,8 @@ const decodingFields = {
 const commonFields = {
   model: t.String({
     description:
-      "The loaded model's id, or any of OpenAI's names for speech models: all mean the loaded model. Default: that one.",
+      "An installed model, or any of OpenAI's names for speech models: all of them mean the server's own one, WHISPER_MODEL. " +
+      "Default: that one.",
   }),
   url: t.String({
     maxLength: 2048,
@@ -142,6 +147,7 @@ const commonFields = {
     description: "Transcribe only where voice activity detection hears speech.",
   }),
   vadFilter: t.Boolean({ description: "Another name of `vad`." }),
+  ...cueFields,
   ...decodingFields,
 };
 
@@ -150,7 +156,8 @@ export const transcriptionFields = {
   responseFormat: choice(responseFormats, {
     default: "json",
     description:
-      "`diarized_json` takes the channels of the recording as its speakers; a mono recording has one speaker, A.",
+      "`diarized_json` takes the channels of the recording as its speakers; a mono recording has one speaker, A, or with " +
+      "`speaker_turns` two that take turns, A and B.",
   }),
   language: t.String({
     description: "Code or English name of the spoken language; absent, empty or `auto`: it is detected.",
@@ -161,10 +168,11 @@ export const transcriptionFields = {
     "Languages that may be spoken. One alone is the language. Not together with `language`.",
   ),
   keywords: list(t.String(), 100, "Words to expect, appended to the prompt. One line each, without < and >."),
+  hotwords: list(t.String(), 100, "Another name of `keywords`."),
   knownSpeakerNames: list(
     t.String({ maxLength: 256 }),
     4,
-    "Names of the speakers in diarized_json, in the order of the channels.",
+    "Names of the speakers in diarized_json, in the order of the channels, or of their first words.",
   ),
 };
 

@@ -7,7 +7,7 @@ test.each([
   ["::FFFF:cb00:7107", "203.0.113.7"],
   ["2001:DB8:1:2:3:4:5:6", "2001:db8:1:2::/64"],
   ["fe80::1%eth0", "fe80::/64"],
-  ["::1", "::/64"],
+  ["::1", "::1"],
 ])("the holder of %p is %p", (address, holder) => {
   expect(holderOf(address)).toBe(holder);
 });

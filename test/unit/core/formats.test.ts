@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { defaultCueShape } from "../../../src/core/cues.ts";
 import {
   type ResponseFormat,
   render,
@@ -56,6 +57,8 @@ const view = (responseFormat: ResponseFormat, more: Partial<View> = {}): View =>
   segments: true,
   logprobs: false,
   speakerNames: [],
+  speakerTurns: false,
+  cues: null,
   ...more,
 });
 
@@ -78,6 +81,7 @@ interface Event {
 function streamOf(said: Transcript, seen: View): Event[] {
   const stream = streamView(seen, { logprobThreshold: -1, compressionRatioThreshold: 2.4 });
   const events = [
+    ...stream.event({ type: "start", durationMs: said.durationMs, channels: said.channels }),
     ...said.segments.flatMap((part) => stream.event({ type: "segment", segment: part })),
     ...stream.done(said),
   ];
@@ -237,6 +241,26 @@ describe("diarized_json", () => {
     expect(segments.map(({ speaker }: { speaker: string }) => speaker)).toEqual(["agent", "B", "agent"]);
   });
 
+  test("of one channel has two speakers by turns, when turns are heard and asked for", () => {
+    const turns = transcript([
+      segment(" Hello.", 0, 1000, { speakerTurn: true }),
+      segment(" Hi.", 1000, 2000),
+      segment(" How are you?", 2000, 3000, { speakerTurn: true }),
+      segment(" Fine.", 3000, 4000),
+    ]);
+    const speakers = (said: Transcript, more: Partial<View>) => {
+      const seen = view("diarized_json", more);
+      const streamed = streamOf(said, seen).filter(({ speaker }) => speaker !== undefined);
+      expect(streamed).toEqual(jsonOf(said, seen).segments);
+      return streamed.map(({ speaker }) => speaker);
+    };
+    expect(speakers(turns, { speakerTurns: true })).toEqual(["A", "B", "B", "A"]);
+    expect(speakers(turns, { speakerTurns: true, speakerNames: ["Ann"] })).toEqual(["Ann", "B", "B", "Ann"]);
+    expect(speakers(turns, {})).toEqual(["A", "A", "A", "A"]);
+    // who is heard on a channel is known
+    expect(speakers({ ...turns, channels: 2 }, { speakerTurns: true })).toEqual(["A", "A", "A", "A"]);
+  });
+
   test("does not run out of letters", () => {
     const crowd = transcript([25, 26, 52].map((channel) => segment(" a", channel, channel, { channel })));
     expect(jsonOf(crowd, view("diarized_json")).segments).toMatchObject([
@@ -302,8 +326,13 @@ describe("a stream", () => {
   );
 
   test.each(["srt", "vtt"] as const)("of %s adds up to the very file that is sent in one piece", (format) => {
-    for (const said of [greeting, spaced, silent, blank])
-      expect(deltasOf(streamOf(said, view(format)))).toBe(bodyOf(said, view(format)));
+    const cues = { ...defaultCueShape, maxLineWidth: 12, maxLineCount: 1, highlightWords: true };
+    for (const seen of [view(format), view(format, { cues })])
+      for (const said of [greeting, spaced, silent, blank]) {
+        const events = streamOf(said, seen);
+        expect(deltasOf(events)).toBe(bodyOf(said, seen));
+        expect(events.at(-1)?.text).toBe(bodyOf(said, seen));
+      }
   });
 
   test("of verbose_json adds the segments and words of the body, and what the body says beside them", () => {

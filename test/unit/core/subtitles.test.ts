@@ -5,7 +5,7 @@ import type { Segment } from "../../../src/core/transcript.ts";
 type Cue = readonly [text: string, startMs: number, endMs: number, channel?: number];
 
 function write(format: SubtitleFormat, ...cues: Cue[]): string {
-  const writer = subtitleWriter(format);
+  const writer = subtitleWriter(format, null);
   const segments = cues.map(
     ([text, startMs, endMs, channel = 0], id): Segment => ({
       id,

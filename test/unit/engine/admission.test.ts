@@ -179,28 +179,68 @@ describe("release()", () => {
   });
 });
 
-describe("close()", () => {
-  test("refuses who waits and who comes, and resolves when the last ticket is released", async () => {
+describe("the share of an engine", () => {
+  test("counts its own work, in the one queue of all", async () => {
+    const { subject, enter } = admission({ maxQueue: 1 });
+    const [one, other] = [subject.share(), subject.share()];
+    const first = await one.enter("request", never);
+    const second = other.enter("request", never);
+    const limits = { maxRunning: 1, maxQueued: 1 };
+    expect(one.status).toEqual({ running: 1, queued: 0, ...limits });
+    expect(other.status).toEqual({ running: 0, queued: 1, ...limits });
+    expect(subject.status).toEqual({ running: 1, queued: 1, ...limits });
+    expect((await refusal(enter("third"))).code).toBe("server_overloaded");
+    first.release();
+    first.release();
+    expect((await second).position).toBe(0);
+    expect([one.status.running, other.status.running]).toEqual([0, 1]);
+    (await second).release();
+    expect(subject.status).toMatchObject({ running: 0, queued: 0 });
+  });
+
+  test("when it closes refuses who waits and who comes, and resolves when its last ticket is released", async () => {
     const { subject, enter } = admission();
-    const running = await enter("running");
-    const waiting = refusal(enter("waiting"));
+    const share = subject.share();
+    const running = await share.enter("request", never);
+    const waiting = refusal(share.enter("request", never));
+    const elsewhere = enter("elsewhere");
     let closed = false;
-    const closing = subject.close().then(() => {
+    const closing = share.close().then(() => {
       closed = true;
     });
     expect((await waiting).code).toBe("server_shutting_down");
-    const late = await refusal(enter("late"));
+    const late = await refusal(share.enter("request", never));
     expect(late).toMatchObject({ code: "server_shutting_down", retryAfterSeconds: 5 });
     expect(closed).toBe(false);
     running.release();
     await closing;
+    // the others go on
+    (await elsewhere).release();
+    expect(subject.status).toMatchObject({ running: 0, queued: 0 });
+    await share.close();
+  });
+
+  test("gives back the place that it gets in the moment of its end", async () => {
+    const { subject, enter } = admission();
+    const share = subject.share();
+    const ticket = await enter("running");
+    const waiting = refusal(share.enter("request", never));
+    ticket.release();
+    await share.close();
+    expect((await waiting).code).toBe("server_shutting_down");
     expect(subject.status).toMatchObject({ running: 0, queued: 0 });
   });
 
-  test("of an idle queue resolves at once, any number of times", async () => {
-    const { subject } = admission();
-    await subject.close();
-    await subject.close();
-    expect(subject.status.running).toBe(0);
+  test("forgets who has left", async () => {
+    const { subject, enter } = admission();
+    const share = subject.share();
+    const ticket = await enter("running");
+    const leaving = new AbortController();
+    const waiting = refusal(share.enter("request", leaving.signal));
+    leaving.abort();
+    expect((await waiting).code).toBe("request_cancelled");
+    expect(share.status.queued).toBe(0);
+    ticket.release();
+    await share.close();
   });
 });

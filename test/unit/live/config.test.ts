@@ -11,8 +11,10 @@ import {
 
 const spoken = {
   model: "test-model",
-  languages: ["en", "de"],
-  knowsModel: (name: string) => ["test-model", "whisper-1"].includes(name),
+  languagesOf(name: string) {
+    if (name === "test-model.en") return ["en"];
+    return ["test-model", "whisper-1"].includes(name) ? ["en", "de"] : null;
+  },
 };
 const ga = (input: object, current = defaultConfig) =>
   update(current, { type: "transcription", audio: { input } }, spoken);
@@ -104,6 +106,11 @@ describe("an update", () => {
     [{ transcription: { language: "fr" } }, "invalid_value", "transcription.language"],
     [{ transcription: { delay: "soon" } }, "invalid_value", "transcription.delay"],
     [{ transcription: { keywords: ["a", "<b>"] } }, "invalid_value", "transcription.keywords[1]"],
+    [
+      { transcription: { model: "test-model.en", language: "de" } },
+      "invalid_value",
+      "transcription.language",
+    ],
     [{ transcription: { language: "en", languages: ["de"] } }, "invalid_value", "transcription.languages"],
     [{ transcription: "whisper-1" }, "invalid_value", "transcription"],
     [{ transcription: { voice: "x" } }, "unknown_parameter", "transcription.voice"],

@@ -166,6 +166,20 @@ describe("a session", () => {
     expect(own.engine.passes[0]?.options).toMatchObject({ language: "de", prompt: "Hi Bun, Elysia" });
   });
 
+  test("has each turn transcribed by the model that is set by then", async () => {
+    const own = new TestSession(manual);
+    for (const model of ["whisper-1", "test-model"]) {
+      own.send("session.update", {
+        session: { type: "transcription", audio: { input: { transcription: { model } } } },
+      });
+      own.append(200);
+      own.send("input_audio_buffer.commit");
+      await own.settle();
+    }
+    expect(own.used).toEqual(["whisper-1", "test-model"]);
+    expect(own.engine.passes.map(({ engine }) => engine)).toEqual([own.engine, own.engine]);
+  });
+
   test("tells of a turn that fails, and goes on", async () => {
     const own = new TestSession(manual);
     own.append(200);

@@ -5,7 +5,7 @@ import { type StreamEvent, segmentOf, transcriptOf } from "../../../src/modules/
 
 const view: View = {
   ...{ responseFormat: "verbose_json", task: "transcribe" },
-  ...{ words: true, segments: true, logprobs: false, speakerNames: [] },
+  ...{ words: true, segments: true, logprobs: false, speakerNames: [], speakerTurns: false, cues: null },
 };
 
 const segments: Segment[] = [" „Guten Tag“, Anna.", " Wie -> geht & steht <es>?"].map((text, id) => ({
