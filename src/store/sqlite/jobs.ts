@@ -24,9 +24,13 @@ const schema = `
 export class SqliteJobQueue implements JobQueue {
   readonly #workers = new Map<SqliteWorker, JobKind>();
 
-  /** `presence` is null where no other process can have the file: in memory. The caller closes both after this. */
+  /**
+   * `hasty` is a connection to the same file whose commits need not reach the disk: what workers write may be lost with the power, and
+   * the job is done again. `presence` is null where no other process can have the file: in memory. The caller closes all three after this.
+   */
   constructor(
     private readonly database: Database,
+    private readonly hasty: Database,
     private readonly presence: Presence | null,
     private readonly log: Logger,
   ) {
@@ -62,7 +66,7 @@ export class SqliteJobQueue implements JobQueue {
   }
 
   work(kind: JobKind, concurrency: number, handle: (job: Job) => Promise<JobResult>): Worker {
-    const { database, presence, log } = this;
+    const { hasty: database, presence, log } = this;
     const worker = new SqliteWorker({
       ...{ database, presence, log, kind, concurrency, handle },
       onClose: () => this.#workers.delete(worker),

@@ -25,7 +25,8 @@ export function openSqliteStore(dir: string, { log, blobs }: StoreOptions): Stor
   // What can be made again.
   const scratch = open(dir, "scratch.db", "normal");
   const presence = dir === inMemory ? null : new Presence(join(dir, "processes"));
-  const jobs = new SqliteJobQueue(state, presence, log);
+  const hasty = dir === inMemory ? state : open(dir, "state.db", "normal");
+  const jobs = new SqliteJobQueue(state, hasty, presence, log);
   return {
     kind: "sqlite",
     isAvailable: true,
@@ -38,6 +39,7 @@ export function openSqliteStore(dir: string, { log, blobs }: StoreOptions): Stor
     async close() {
       await jobs.close();
       presence?.close();
+      hasty.close();
       state.close();
       scratch.close();
     },
