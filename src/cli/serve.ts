@@ -37,6 +37,8 @@ async function serve(worker: boolean): Promise<void> {
 
   const deps = await boot(config, log);
   if (config.apiKeys.length === 0) log.warn("No API_KEY is set: everyone who reaches this server can use it");
+  if (config.webhookAllowPrivate)
+    log.warn("WEBHOOK_ALLOW_PRIVATE is set: callers can have this server ask whatever it can reach");
   deps.webhooks.start();
   deps.tasks.start(worker && config.worker ? config.maxRunningTasks || deps.engine.model.slots : 0);
   const stopping = new AbortController();
