@@ -10,6 +10,7 @@ import { clip } from "./cases/clip.ts";
 import { concurrent } from "./cases/concurrent.ts";
 import { decode } from "./cases/decode.ts";
 import { first } from "./cases/first.ts";
+import { limiter } from "./cases/limiter.ts";
 import { live } from "./cases/live.ts";
 import { long } from "./cases/long.ts";
 import { memory } from "./cases/memory.ts";
@@ -29,6 +30,7 @@ const cases: readonly Case[] = [
   behind,
   live,
   step,
+  limiter,
   memory,
   decode,
   long,

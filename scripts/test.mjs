@@ -16,6 +16,7 @@ await main(async (bun, { root, env }, rest) => {
     ["biome", join(root, "node_modules/.bin/biome"), ["check"]],
     ["clang-format", process.execPath, ["scripts/clang-format.mjs"]],
     ["tsc", bun, ["--bun", "node_modules/typescript/bin/tsc", "--noEmit"]],
+    ["tsc of the page", bun, ["--bun", "node_modules/typescript/bin/tsc", "-p", "src/modules/ui/page"]],
     ["bun test", bun, ["test", "--reporter=junit", `--reporter-outfile=${report}`, ...rest]],
   ];
   let code = 0;

@@ -4,7 +4,9 @@ import { type Config, defaultSlots, threadsOn } from "./config.ts";
 import type { Engine } from "./engine/engine.ts";
 import { openWhisperEngine } from "./engine/whisper.ts";
 import type { Deps } from "./http/deps.ts";
+import { audioOf } from "./http/limits.ts";
 import type { Logger } from "./log.ts";
+import { Metrics } from "./metrics.ts";
 import { ensureModel, ensureVad, ModelError } from "./models/ensure.ts";
 import { native } from "./native.ts";
 import { type Outbound, openOutbound } from "./net/outbound.ts";
@@ -15,12 +17,25 @@ import { TaskService } from "./tasks/tasks.ts";
 import type { TaskWatchers } from "./tasks/watchers.ts";
 import { TaskWebhooks } from "./tasks/webhooks.ts";
 
-/** Weights, then the engine on them. Throws ModelError, or the addon's error for weights that cannot be used. */
+/** All that a server needs. Throws as `openEngine`. */
 export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "stopping">> {
+  const store = await openStore(config, log); // it connects while the model is loaded
+  const heard = await openEngine(config, log);
+  const outbound = openOutbound({ allowPrivate: config.webhookAllowPrivate });
+  const webhooks = openWebhooks(config, log, store, outbound);
+  const tasks = openTasks(config, log, heard.engine, store, webhooks);
+  return { config, log, store, ...heard, outbound, tasks, webhooks, version };
+}
+
+/** Weights, then the engine on them. Throws ModelError, or the addon's error for weights that cannot be used. */
+export async function openEngine(
+  config: Config,
+  log: Logger,
+): Promise<Pick<Deps, "metrics" | "engine" | "hasVad">> {
   native.setLog((level, line) => log[level](line, { from: "native" }));
   const info = native.info();
   if (info.ffmpeg === null) {
-    log.warn("Built without FFmpeg's libraries: only wav, mp3, flac and ogg-vorbis are read");
+    log.warn("Without FFmpeg's libraries: only wav, mp3, flac and ogg-vorbis are read");
   }
   const from = { dir: config.modelsDir, log };
   const [model, vad] = await Promise.all([
@@ -42,9 +57,11 @@ export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "sto
   const threads = threadsOn(cores, config.threads);
   if (config.threads > cores)
     log.warn(`THREADS is lowered from ${config.threads} to the number of cores, ${cores}.`);
+  const metrics = new Metrics({ process: true });
   const engine = await openWhisperEngine({
     native,
     log,
+    metrics,
     model,
     vadModel: vad.path,
     gpu,
@@ -63,11 +80,7 @@ export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "sto
     ...{ model: id, precision, languages: languages.length, slots: engine.model.slots, threads },
     device: info.devices.find((device) => device.type === (gpu >= 0 ? "gpu" : "cpu"))?.description,
   });
-  const store = await openStore(config, log);
-  const outbound = openOutbound({ allowPrivate: config.webhookAllowPrivate });
-  const webhooks = openWebhooks(config, log, store, outbound);
-  const tasks = openTasks(config, log, engine, store, webhooks);
-  return { config, log, engine, store, outbound, tasks, webhooks, hasVad: () => vad.path !== null, version };
+  return { metrics, engine, hasVad: () => vad.path !== null };
 }
 
 /** It does no jobs until it is told to start. */
@@ -80,6 +93,7 @@ export function openTasks(
 ): TaskService {
   return new TaskService({
     ...{ deps: { engine }, log, store, watchers },
+    audio: audioOf(store.limiter),
     limits: { perCaller: config.maxTasksPerCaller, maxBytes: config.maxTaskBytes },
     ttlMs: config.taskTtlMs,
   });

@@ -3,6 +3,8 @@
  * The only file that reads the environment.
  */
 import leven from "leven";
+import { isRange } from "./core/addresses.ts";
+import { audioLimits, requestLimits } from "./core/limits.ts";
 
 /** How a setting is written: `parse` gives undefined for anything that is not `expected`. */
 interface Kind<T> {
@@ -81,10 +83,14 @@ const optionalBaseUrl: Kind<string> = {
 
 const redisUrl: Kind<string> = {
   expected: "a redis or rediss URL",
-  parse: (value) =>
-    value === "" || (/^rediss?:\/\//i.test(value) && URL.canParse(value)) ? value : undefined,
+  parse: (value) => (/^rediss?:\/\//i.test(value) && URL.canParse(value) ? value : undefined),
 };
 
+/** Empty: none. */
+const optional = (kind: Kind<string>): Kind<string> => ({
+  ...kind,
+  parse: (value) => (value === "" ? value : kind.parse(value)),
+});
 const bucketUrl: Kind<string> = {
   expected: "a bucket, with a path where wanted: s3://bucket/path",
   parse: (value) =>
@@ -119,6 +125,11 @@ const origins = list(
   },
 );
 
+const ranges = list(
+  "loopback, private, addresses and ranges, separated by commas: 10.0.0.0/8, 2001:db8::1",
+  (item) => (isRange(item) ? item : undefined),
+);
+
 const gpu: Kind<"auto" | "off" | number> = {
   expected: "auto, off, or the index of a GPU from 0 to 63",
   parse: (value) => oneOf("auto", "off").parse(value) ?? integer(0, 63).parse(value),
@@ -149,6 +160,19 @@ const settings = {
     "Where its weights come from.",
   ),
   apiKeys: setting("API_KEY", keys, "", "Keys that callers may use, separated by commas; none = open.", true),
+  rateLimits: setting(
+    "RATE_LIMITS",
+    requestLimits,
+    "off",
+    "Requests of each caller: 10/minute,50/hour (second, minute, hour, day).",
+  ),
+  rateLimitsAudio: setting("RATE_LIMITS_AUDIO", audioLimits, "off", "Audio of each caller: 60m/hour,5h/day."),
+  trustedProxies: setting(
+    "TRUSTED_PROXIES",
+    ranges,
+    "",
+    "Whose X-Forwarded-For is believed: loopback, private, 10.0.0.0/8; none = nobody's.",
+  ),
   allowedOrigins: setting("ALLOWED_ORIGINS", origins, "*", "Origins of web pages that may call (CORS)."),
   dataDir: setting("DATA_DIR", text, "data", "Folder of what the server writes."),
   uploadDir: setting("UPLOAD_DIR", text, "$DATA_DIR/uploads", "Folder of uploads while they are used."),
@@ -198,7 +222,7 @@ const settings = {
   worker: setting("WORKER", flag, "true", "Whether `serve` transcribes tasks, too."),
   redisUrl: setting(
     "REDIS_URL",
-    redisUrl,
+    optional(redisUrl),
     "",
     "Redis that several servers share: redis://user:password@host:6379/0; none = files in DATA_DIR.",
   ),
@@ -229,6 +253,13 @@ const settings = {
   sessionLifetimeMs: setting("SESSION_LIFETIME", duration(1000), "60m", "Longest realtime session."),
   gpu: setting("GPU", gpu, "auto", "auto, off, or the index of a GPU."),
   shutdownTimeoutMs: setting("SHUTDOWN_TIMEOUT", duration(0), "30s", "Time that running work has to end."),
+  otlpEndpoint: setting(
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    optional(baseUrl),
+    "",
+    "Where OpenTelemetry's spans go, by OTLP over HTTP: http://localhost:4318; none = nowhere.",
+  ),
+  serviceName: setting("OTEL_SERVICE_NAME", text, "whisper-api", "The name on these spans."),
   debug: setting("DEBUG", flag, "false", "Log more."),
   logFormat: setting(
     "LOG_FORMAT",
@@ -249,6 +280,16 @@ type Env = Readonly<Record<string, string | undefined>>;
 
 const rows: [string, Setting<unknown>][] = Object.entries(settings);
 const envNames = rows.map(([, row]) => row.env);
+
+/** The settings that may stand on a command line as well: all but secrets, which others would see there. */
+export const publicSettings: readonly {
+  readonly env: string;
+  readonly help: string;
+  readonly default: string;
+}[] = rows.map(([, row]) => row).filter(({ secret }) => !secret);
+
+/** The environment with `given` in place of what it has. For `loadConfig`. */
+export const environmentWith = (given: Env): Env => ({ ...Bun.env, ...given });
 
 /** Settings that cannot be used: the message has one line for each, with what was expected. */
 export class ConfigError extends Error {

@@ -1,6 +1,7 @@
 #!/usr/bin/env bun
 /** The program's entry: picks the command, and turns failures into a sentence and an exit code. */
 import { Command, CommanderError } from "commander";
+import { hanging } from "./cli/columns.ts";
 import { type Define, exitCodes, Failure } from "./cli/command.ts";
 import { ConfigError, helpText } from "./config.ts";
 
@@ -9,6 +10,7 @@ const commands: Readonly<Record<string, readonly [string, () => Promise<{ readon
   transcribe: ["Transcribe recordings, here or on a server.", () => import("./cli/transcribe.ts")],
   listen: ["Transcribe the microphone, while one speaks.", () => import("./cli/listen.ts")],
   serve: ["Serve the HTTP API (also without any command).", () => import("./cli/serve.ts")],
+  keys: ["Create, list and revoke API keys.", () => import("./cli/keys.ts")],
   worker: ["Transcribe tasks that servers have taken; no HTTP.", () => import("./cli/worker.ts")],
   models: ["List, download and delete models.", () => import("./cli/models.ts")],
   doctor: ["Examine this machine and the settings.", () => import("./cli/doctor.ts")],
@@ -16,11 +18,20 @@ const commands: Readonly<Record<string, readonly [string, () => Promise<{ readon
   completions: ["Print a script that completes commands in a shell.", () => import("./cli/completions.ts")],
 };
 
-const footer = `
+const footer = () => `
 Settings (environment):
-${helpText()}
+${helpText().split("\n").map(inColumns).join("\n")}
 
-Exit codes: 0 done; ${exitCodes.failed} something could not be done; ${exitCodes.misuse} arguments, settings or model are unfit; ${exitCodes.interrupted} Ctrl-C.`;
+Exit codes:
+  0    done
+  ${exitCodes.failed}    something that was asked for could not be done
+  ${exitCodes.misuse}    arguments, settings, model or port are unfit: nothing was begun
+  ${exitCodes.interrupted}  Ctrl-C`;
+
+function inColumns(line: string): string {
+  const [, first = "", second = ""] = /^(\s+\S+\s+)(.*)$/.exec(line) ?? [];
+  return hanging(first, second, process.stdout.columns);
+}
 
 const program = new Command("whisper-api")
   .description("OpenAI-compatible speech to text on your own machine")

@@ -205,5 +205,19 @@ export interface Native {
   openLive(options: LiveOptions, onFrames: OnFrames): Live;
 }
 
-// A literal require, so that `bun build --compile` embeds the file.
-export const native: Native = require("../build/Release/whisper.node");
+export const native: Native = load();
+
+/** Throws an Error that says what is missing: the build, a library, or instructions of the processor. */
+function load(): Native {
+  // Literal requires, so that `bun build --compile` embeds the files.
+  try {
+    return require("../build/Release/whisper.node");
+  } catch (error) {
+    try {
+      // Of a compiled program only: without the FFmpeg libraries that the other one was built with.
+      return require("../build/Release/whisper-builtin.node");
+    } catch (second) {
+      throw (second as { code?: string }).code === "MODULE_NOT_FOUND" ? error : second;
+    }
+  }
+}

@@ -1,25 +1,39 @@
 /** The HTTP application: a value made from its dependencies. It does not listen and reads no environment. */
 import { cors } from "@elysiajs/cors";
 import { Elysia } from "elysia";
+import { createAddressOf } from "./http/addresses.ts";
 import type { Deps } from "./http/deps.ts";
 import { errorResponse, unrouted } from "./http/errors.ts";
-import { createGuard } from "./http/guard.ts";
+import { createGuard, type Identify, setCaller } from "./http/guard.ts";
+import { createLimits } from "./http/limits.ts";
+import { Routes } from "./http/routes.ts";
 import { exposedHeaders, pathOf, report, trail } from "./http/trail.ts";
 import { models } from "./modules/models/index.ts";
 import { realtime } from "./modules/realtime/index.ts";
 import { socketLimits } from "./modules/realtime/socket.ts";
 import { system } from "./modules/system/index.ts";
+import { metricsPage } from "./modules/system/metrics.ts";
 import { tasks } from "./modules/tasks/index.ts";
 import { transcriptions } from "./modules/transcriptions/index.ts";
+import { ui } from "./modules/ui/index.ts";
 import { webhooks } from "./modules/webhooks/index.ts";
 
 type Handler = (request: Request) => Response | Promise<Response>;
 
 /** `listen({ port, hostname })` on the result serves it. */
 export function createServer(deps: Deps) {
-  const { config, log } = deps;
-  const guard = createGuard(config.apiKeys);
-  const live = realtime(deps, guard);
+  const { config, log, metrics, store } = deps;
+  const routes = new Routes(() => app.routes);
+  const addressOf = createAddressOf(config.trustedProxies);
+  const guard = createGuard({
+    apiKeys: config.apiKeys,
+    keys: store.keys,
+    limits: { requests: config.rateLimits, audio: config.rateLimitsAudio },
+  });
+  const identify: Identify = (request, server, authorization = request.headers.get("authorization")) =>
+    guard(authorization, addressOf(request, server));
+  const limits = createLimits(store.limiter);
+  const live = realtime(deps, identify, limits);
   const app = new Elysia({
     // One way through the app, whether by a socket or by app.handle().
     systemRouter: false,
@@ -38,7 +52,7 @@ export function createServer(deps: Deps) {
   return (
     app
       // Elysia's type of a wrapper says less than what it passes.
-      .wrap((handle) => trail(handle as unknown as Handler, log))
+      .wrap((handle) => trail(handle as unknown as Handler, { log, metrics, routes }))
       .use(
         cors({
           origin: [...config.allowedOrigins],
@@ -50,15 +64,23 @@ export function createServer(deps: Deps) {
       )
       // Before the modules: Elysia applies it only to what is registered later.
       .onError(({ request, error, code }) => {
-        if (code === "NOT_FOUND") return unrouted(request, pathOf(request), app.routes);
+        const path = pathOf(request);
+        if (code === "NOT_FOUND") return unrouted(request, path, routes.methodsOf(path));
         return errorResponse(report(error, request, log));
       })
+      .use(ui(deps))
       .use(system(deps))
       // It tells a wrong key in a way that scripts in a browser can read.
       .use(live.socket)
       // Bound to routes, not to paths: nothing that a client writes can make the two disagree.
-      .onBeforeHandle(({ request }) => guard(request.headers.get("authorization")))
-      .use(transcriptions(deps))
+      .onBeforeHandle(async ({ request, server }) => {
+        const caller = await identify(request, server);
+        setCaller(request, caller);
+        // What asks for work is counted. Looking is free, and so is taking back.
+        if (request.method === "POST") await limits.admit(request, caller);
+      })
+      .use(metricsPage(deps))
+      .use(transcriptions(deps, limits))
       .use(webhooks(deps))
       .use(tasks(deps))
       .use(models(deps))

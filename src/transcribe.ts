@@ -1,9 +1,11 @@
 /** The verb. Every way in (HTTP, later tasks and sessions) transcribes through here. Knows nothing of HTTP. */
+import type { AudioAllowance } from "./core/limits.ts";
 import type { Options, Priority } from "./core/options.ts";
 import type { TranscriptEvent } from "./core/transcript.ts";
 import type { Engine } from "./engine/engine.ts";
 
-export interface TranscriptionRequest {
+/** Its audio is charged to the allowance, if there is one, when it is transcribed: see EngineRequest. */
+export interface TranscriptionRequest extends Partial<AudioAllowance> {
   readonly file: { readonly path: string; readonly sha256: string };
   readonly options: Options;
   /** Whether `attempt` and `token` events are wanted. */

@@ -51,7 +51,21 @@ Napi::Value info(const Napi::CallbackInfo& call) {
   return result;
 }
 
+/** Throws when the processor lacks what ggml is compiled for: its first vector would end the process. */
+void check_processor(Napi::Env env) {
+#ifdef __x86_64__
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2"))
+    return;
+  throw Napi::Error::New(env,
+                         "This processor is too old for this build: it needs AVX2, FMA and BMI2 (x86-64-v3; "
+                         "Intel since Haswell, AMD since Zen)");
+#else
+  static_cast<void>(env);
+#endif
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
+  check_processor(env);
   Backgrounds::of(env);
   forward_ggml_log();
   throttle_openmp_spinning();

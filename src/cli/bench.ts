@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { defaultOptions } from "../core/options.ts";
 import sample from "./bench/sample.mp3" with { type: "file" };
-import { type Define, exitCodes, Failure } from "./command.ts";
+import { type Define, exitCodes, integerOption } from "./command.ts";
 import { modelOption } from "./model-option.ts";
 import { clock } from "./progress.ts";
 import { Display, printResult } from "./terminal.ts";
@@ -41,14 +41,14 @@ const rows: readonly (readonly [keyof Run, string])[] = [
 ];
 
 async function bench(file: string | undefined, options: Given): Promise<void> {
-  const runs = count("--runs", options.runs, 1000);
-  const beamSize = count("--beam-size", options.beamSize, 8);
-  const { openDeps } = await import("./transcription/local.ts");
+  const runs = integerOption("--runs", options.runs, 1, 1000);
+  const beamSize = integerOption("--beam-size", options.beamSize, 1, 8);
+  const { openHere } = await import("./transcription/local.ts");
   const { native } = await import("../native.ts");
   using display = new Display();
   display.show(() => "loading the model");
   const loadingMs = performance.now();
-  const { engine, config } = await openDeps({ model: options.model, vad: false });
+  const { engine, config } = await openHere({ model: options.model, vad: false });
   const loadMs = performance.now() - loadingMs;
 
   // in a compiled program the sample is no file that C++ could open
@@ -113,7 +113,7 @@ async function bench(file: string | undefined, options: Given): Promise<void> {
   );
 }
 
-type Engine = Awaited<ReturnType<typeof import("./transcription/local.ts").openDeps>>["engine"];
+type Engine = Awaited<ReturnType<typeof import("./transcription/local.ts").openHere>>["engine"];
 
 /** Decoding of the audio included, as for any request. */
 async function once(engine: Engine, path: string, beamSize: number): Promise<Run> {
@@ -153,13 +153,4 @@ export function spread(values: readonly number[]): Spread {
     median: (at(Math.floor(middle)) + at(Math.ceil(middle))) / 2,
     max: at(sorted.length - 1),
   };
-}
-
-function count(name: string, text: string, most: number): number {
-  const number = Number(text);
-  if (/^\d+$/.test(text) && number >= 1 && number <= most) return number;
-  throw new Failure(
-    `Expected an integer from 1 to ${most} for ${name} but received ${JSON.stringify(text)}`,
-    exitCodes.misuse,
-  );
 }

@@ -50,3 +50,13 @@ export function suggest<T extends Option | Argument>(owner: T, values: readonly 
 
 export const suggestionsOf = (owner: Option | Argument): readonly string[] | undefined =>
   suggestions.get(owner);
+
+/** The number that an option was given as text. Throws Failure when it is no integer from `min` to `max`. */
+export function integerOption(name: string, text: string, min: number, max: number): number {
+  const number = Number(text);
+  if (/^\d+$/.test(text) && number >= min && number <= max) return number;
+  throw new Failure(
+    `Expected an integer from ${min} to ${max} for ${name} but received ${JSON.stringify(text)}`,
+    exitCodes.misuse,
+  );
+}

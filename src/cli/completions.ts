@@ -144,19 +144,16 @@ function zsh(program: Word): string[] {
     return names.length > 1 ? `${quoted(exclusive)}{${names.join(",")}}${rest}` : `${names[0]}${rest}`;
   };
   const body = (word: Word): string[] => {
-    const specs = word.flags.map((each) => `    ${flag(each)} \\`);
+    const flags = word.flags.map(flag);
+    const call = (specs: readonly string[]) => specs.join(" \\\n    ");
     if (word.commands.length === 0) {
       return [
-        "  _arguments \\",
-        ...specs,
-        `    ${word.argument ? quoted(`*${action(word.argument)}`) : "''"}`,
+        call(["  _arguments", ...flags, ...(word.argument ? [quoted(`*${action(word.argument)}`)] : [])]),
       ];
     }
     return [
       "  local state line",
-      "  _arguments -C \\",
-      ...specs,
-      "    '1: :->command' '*:: :->rest'",
+      call(["  _arguments -C", ...flags, "'1: :->command'", "'*:: :->rest'"]),
       "  case $state in",
       "    command)",
       "      local -a commands=(",

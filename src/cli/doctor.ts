@@ -1,6 +1,7 @@
 /** `whisper-api doctor`: what is needed, whether it is there, and what to do where it is not. */
 import { styleText } from "node:util";
 import { ConfigError, loadConfig } from "../config.ts";
+import { hanging } from "./columns.ts";
 import { type Define, Failure } from "./command.ts";
 import {
   checkAddon,
@@ -86,6 +87,8 @@ async function* findAll(): AsyncGenerator<Finding> {
 const colours = { ok: "green", warn: "yellow", fail: "red" } as const;
 
 function lineOf({ level, topic, text, remedy }: Finding): string {
+  const { columns } = process.stdout;
   const mark = styleText(colours[level], level.padEnd(4), { stream: process.stdout });
-  return `${mark}  ${topic.padEnd(10)} ${text}\n${remedy ? `${" ".repeat(17)}-> ${remedy}\n` : ""}`;
+  const line = hanging(`${mark}  ${topic.padEnd(10)} `, text, columns);
+  return `${line}\n${remedy ? `${hanging(`${" ".repeat(17)}-> `, remedy, columns)}\n` : ""}`;
 }

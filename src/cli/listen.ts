@@ -2,7 +2,7 @@
 import { Option } from "commander";
 import type { ServerEvent } from "../live/events.ts";
 import { apiKey } from "./api-key.ts";
-import { type Define, exitCodes, Failure } from "./command.ts";
+import { type Define, exitCodes, Failure, integerOption } from "./command.ts";
 import { type Connection, openLocal, openRemote } from "./listening/connection.ts";
 import { findRecorder, Recorder, sampleRate } from "./listening/recorder.ts";
 import { modelOption } from "./model-option.ts";
@@ -43,12 +43,13 @@ interface Given {
 /** Until Ctrl-C, or the end of the input; what was said until then is still written. A second Ctrl-C ends at once. */
 async function listen(options: Given): Promise<void> {
   const server = options.host === undefined ? null : serverAddress(options.host, apiKey(options.apiKey));
+  const session = sessionOf(options, server !== null);
   const program = findRecorder(options.input, options.device);
   using display = new Display();
   const transcript = new LiveTranscript(display);
   const connecting = server ? openRemote(server, transcript) : openLocal(options.model, transcript);
   await using connection = await connecting;
-  connection.send({ type: "session.update", session: sessionOf(options, server !== null) });
+  connection.send({ type: "session.update", session });
   await transcript.configured;
 
   const recorder = new Recorder(program);
@@ -84,7 +85,7 @@ function sessionOf({ model, language, prompt, delay, pause }: Given, isRemote: b
   const input = {
     format: { type: "audio/pcm", rate: sampleRate },
     transcription,
-    turn_detection: { type: "server_vad", silence_duration_ms: Number(pause) },
+    turn_detection: { type: "server_vad", silence_duration_ms: integerOption("--pause", pause, 0, 60_000) },
   };
   return { type: "transcription", audio: { input } };
 }
@@ -93,7 +94,7 @@ interface ItemEvent extends ServerEvent {
   readonly item_id?: string;
   readonly delta?: string;
   readonly transcript?: string;
-  readonly error?: { readonly message: string };
+  readonly error?: { readonly message: string; readonly code?: string };
 }
 
 /** What the events of a session say: text in a terminal as it comes, else a line for each turn when it is complete. */
@@ -127,7 +128,7 @@ class LiveTranscript {
         this.settled.resolve();
         break;
       case "error":
-        this.refused(event.error?.message ?? "");
+        this.refused(event.error);
         break;
       case "input_audio_buffer.speech_started":
         this.isSpoken = true;
@@ -166,9 +167,11 @@ class LiveTranscript {
     if (this.waiting.size === 0 && !this.isSpoken) this.becameIdle();
   }
 
-  /** What is refused after the beginning concerns an event that came too late, not the session. */
-  private refused(message: string): void {
+  /** What is refused after the beginning concerns one event, not the session. */
+  private refused(error: ItemEvent["error"]): void {
+    const message = error?.message ?? "The session was refused";
     if (!this.isConfigured) this.failed.reject(new Failure(message, exitCodes.misuse));
-    else this.display.say(message);
+    // the turn that was to be ended had just ended by itself
+    else if (error?.code !== "input_audio_buffer_commit_empty") this.display.say(message);
   }
 }

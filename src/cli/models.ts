@@ -5,7 +5,7 @@ import { Argument } from "commander";
 import { type Config, loadConfig } from "../config.ts";
 import { speechModels, vadModels, type Weights } from "../models/catalog.ts";
 import { download, sizeOf } from "../models/download.ts";
-import { findWeights } from "../models/ensure.ts";
+import { find as findWeights } from "../models/ensure.ts";
 import { type Define, exitCodes, Failure, suggest } from "./command.ts";
 import { downloadProgress } from "./progress.ts";
 import { printResult, say } from "./terminal.ts";
@@ -95,7 +95,8 @@ async function pull(names: readonly string[]): Promise<void> {
   const { config } = loadConfig();
   const wanted = names.map(lookUp);
   const interrupted = new AbortController();
-  process.once("SIGINT", () => interrupted.abort());
+  // not once(): then nobody would listen any more when the library that restores the cursor looks, and it would end the process
+  process.on("SIGINT", () => interrupted.abort());
   for (const weights of wanted) {
     const path = join(config.modelsDir, weights.file);
     if ((await sizeOf(path)) === weights.bytes) say(`${weights.name} is already here`);

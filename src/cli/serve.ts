@@ -1,46 +1,51 @@
 /** `whisper-api serve`: listens until it is told to stop, then lets running requests end. */
 import { existsSync } from "node:fs";
 import { networkInterfaces } from "node:os";
+import { version } from "../../package.json";
 import { boot } from "../boot.ts";
-import { loadConfig, loggableConfig } from "../config.ts";
+import { loggableConfig } from "../config.ts";
 import { removeLeftovers } from "../http/temporary-file.ts";
 import { createLogger } from "../log.ts";
 import { createServer } from "../server.ts";
+import { startTracing } from "../tracing.ts";
 import { type Define, exitCodes, Failure } from "./command.ts";
+import { addSettingOptions, loadConfigWith } from "./setting-options.ts";
 import { stopOnSignal } from "./signals.ts";
 
 /** Recording that comes with the source, for the example that is printed. */
 const sample = "test/fixtures/en-sentence.wav";
 
 export const define: Define = (command) => {
-  command
-    .option("--no-worker", "Leave tasks to other processes (also WORKER=false).")
-    .action((given: Given) =>
-      serve(given.worker).catch((error: Error & { code?: string }) => {
-        if (error.code !== "EADDRINUSE") throw error;
-        throw new Failure(`The port is in use. Set PORT to another one.\n${error.message}`, exitCodes.misuse);
-      }),
-    );
+  const withSettings = addSettingOptions(command).option(
+    "--no-worker",
+    "Leave tasks to other processes: WORKER=false.",
+  );
+  withSettings.action((given: object) =>
+    serve({ ...given }).catch((error: Error & { code?: string }) => {
+      if (error.code !== "EADDRINUSE") throw error;
+      throw new Failure(`The port is in use. Set PORT to another one.\n${error.message}`, exitCodes.misuse);
+    }),
+  );
 };
 
-interface Given {
-  readonly worker: boolean;
-}
-
 /** Resolves when the server has stopped. Throws what a person can mend: settings, model, port. */
-async function serve(worker: boolean): Promise<void> {
-  const { config, warnings } = loadConfig();
+async function serve(given: Readonly<Record<string, unknown>>): Promise<void> {
+  const { config, warnings } = loadConfigWith(given);
   const log = createLogger({ format: config.logFormat, debug: config.debug });
   for (const warning of warnings) log.warn(warning);
   log.debug("settings", loggableConfig(config));
   await removeLeftovers(config.uploadDir);
+  const stopTracing = config.otlpEndpoint
+    ? await startTracing(config.otlpEndpoint, { service: config.serviceName, version })
+    : async () => {};
 
   const deps = await boot(config, log);
-  if (config.apiKeys.length === 0) log.warn("No API_KEY is set: everyone who reaches this server can use it");
+  const isOpen = config.apiKeys.length === 0 && (await deps.store.keys.isEmpty().catch(() => false));
+  if (isOpen) log.warn("There are no API keys: everyone who reaches this server can use it");
   if (config.webhookAllowPrivate)
     log.warn("WEBHOOK_ALLOW_PRIVATE is set: callers can have this server ask whatever it can reach");
   deps.webhooks.start();
-  deps.tasks.start(worker && config.worker ? config.maxRunningTasks || deps.engine.model.slots : 0);
+  deps.tasks.start(config.worker ? config.maxRunningTasks || deps.engine.model.slots : 0);
   const stopping = new AbortController();
   const app = createServer({ ...deps, stopping: stopping.signal }).listen({
     hostname: config.host,
@@ -61,27 +66,29 @@ async function serve(worker: boolean): Promise<void> {
     await Promise.race([drained, Bun.sleep(1000)]);
     await server.stop(true);
     await deps.store.close();
+    await stopTracing();
     log.info("stopped");
   });
 
   const { port } = server;
   const local = `http://${config.host === "0.0.0.0" || config.host === "::" ? "localhost" : config.host}:${port}`;
   log.info("listening", { url: local, docs: `${local}/docs`, model: deps.engine.model.id });
-  if (process.stdout.isTTY || config.logFormat === "text") greet(local, port ?? config.port, config);
+  if (process.stdout.isTTY || config.logFormat === "text")
+    greet(local, port ?? config.port, config.host, isOpen);
   await stopped;
 }
 
 /** Where it can be reached, and a first request that works when pasted. */
-function greet(local: string, port: number, config: { host: string; apiKeys: readonly string[] }): void {
+function greet(local: string, port: number, host: string, isOpen: boolean): void {
   const others =
-    config.host === "0.0.0.0"
+    host === "0.0.0.0"
       ? Object.values(networkInterfaces())
           .flatMap((addresses) => addresses ?? [])
           .filter(({ family, internal }) => family === "IPv4" && !internal)
           .map(({ address }) => `http://${address}:${port}`)
       : [];
   const file = existsSync(sample) ? sample : "recording.mp3";
-  const key = config.apiKeys.length > 0 ? ' -H "Authorization: Bearer $API_KEY"' : "";
+  const key = isOpen ? "" : ' -H "Authorization: Bearer $API_KEY"';
   console.log(
     [
       "",

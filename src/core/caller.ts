@@ -9,8 +9,8 @@ export interface Caller {
   readonly id: string;
   /** admin includes transcribe. */
   readonly scopes: readonly Scope[];
-  /** null: the server's. */
-  readonly limits: CallerLimits | null;
+  /** His own, or else the server's. */
+  readonly limits: CallerLimits;
 }
 
 /** Budgets in requests and in milliseconds of audio. No bucket: no limit. */

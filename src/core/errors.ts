@@ -60,7 +60,7 @@ export type ErrorCode = keyof typeof catalogue;
 export interface ErrorDetails {
   /** The request field that it is about. */
   readonly param?: string;
-  /** Seconds until a retry makes sense; sent as Retry-After, at most 60. */
+  /** Seconds until a retry makes sense; sent as Retry-After, with a 503 at most 60. */
   readonly retryAfterSeconds?: number;
   readonly cause?: unknown;
 }
@@ -70,7 +70,7 @@ const fullDisk: ReadonlySet<unknown> = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
 
 /** The one error that callers see. `message` is shown to them: no paths, no keys. */
 export class AppError extends Error {
-  override readonly name = "AppError";
+  override readonly name: string = "AppError";
   readonly code: ErrorCode;
   readonly param: string | null;
   readonly retryAfterSeconds: number | null;
@@ -109,7 +109,7 @@ export class AppError extends Error {
   /** Whether the same may succeed later. */
   get isPassing(): boolean {
     const entry: CatalogueEntry = catalogue[this.code];
-    return entry.retry === true;
+    return entry.retry ?? entry.status === 429;
   }
 
   /** OpenAI's error object. */

@@ -101,7 +101,7 @@ export function streamView(view: View, options: RunningTextOptions): StreamView 
   const timed = (segment: Segment, index: number): object[] => {
     if (format === "diarized_json") return [speakerSegment(segment, index, view)];
     if (format !== "verbose_json") return [];
-    const words = view.words ? { words: spokenWords(segment) } : {};
+    const words = view.words ? { words: judgedWords(segment) } : {};
     return [{ type: "transcript.text.segment", ...verboseSegment(segment, index), ...words }];
   };
 
@@ -236,12 +236,17 @@ function letters(index: number): string {
 const outerPunctuation = /^[\p{P}--[%‰#@\&]]+|[\p{P}--[%‰#@\&]]+$/gv;
 
 /** Words as OpenAI spells them here: without white space and without the punctuation around them. */
-function spokenWords(segment: Segment) {
+const spokenWords = (segment: Segment) =>
+  judgedWords(segment).map(({ word, start, end }) => ({ word, start, end }));
+
+/** The same with their probabilities, 0 to 1. Only in events that are ours: OpenAI's bodies have none. */
+function judgedWords(segment: Segment) {
   return segment.words
     .map((word) => ({
       word: word.text.trim().replace(outerPunctuation, ""),
       start: seconds(word.startMs),
       end: seconds(word.endMs),
+      probability: Math.round(finite(word.probability, 0) * 1000) / 1000,
     }))
     .filter((word) => word.word !== "");
 }

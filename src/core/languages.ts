@@ -131,6 +131,8 @@ const aliases = new Map(
 
 for (const [code, name] of names) aliases.set(name, code);
 
+export const languageCodes: readonly string[] = [...names.keys()];
+
 const taggedCode = /^([a-z]{2,3})(?:[-_][a-z0-9]{1,8}){1,4}$/;
 
 /**

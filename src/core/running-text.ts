@@ -1,5 +1,4 @@
 /** Text that is shown while it is decoded: pieces that are never taken back, and add up to the whole. */
-import { deflateSync } from "node:zlib";
 import type { Segment, Token } from "./transcript.ts";
 
 export interface RunningTextOptions {
@@ -15,6 +14,11 @@ export interface Piece {
 }
 
 const nothing: Piece = { text: "", tokens: [] };
+
+/** Length in zlib's format. Not by node:zlib: browsers that bundle the formats could not import it. */
+const zlibLength = (bytes: Uint8Array<ArrayBuffer>) => Bun.deflateSync(bytes).length + zlibFrame;
+/** Header and checksum, which raw deflate is without. */
+const zlibFrame = 6;
 
 /** Text of a window that begins later than this may be cut off by the window's end, and is then heard again. */
 const lateMs = 20_000;
@@ -89,7 +93,7 @@ export class RunningText {
     const { logprobThreshold, compressionRatioThreshold } = this.options;
     return (
       this.logprobs / this.attemptTokens.length < logprobThreshold ||
-      bytes.length / deflateSync(bytes).length > compressionRatioThreshold
+      bytes.length / zlibLength(bytes) > compressionRatioThreshold
     );
   }
 

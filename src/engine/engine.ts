@@ -1,8 +1,13 @@
 /** What the layers above know of the engine. The real one is whisper.ts; tests of HTTP use one without an addon. */
+import type { AudioAllowance } from "../core/limits.ts";
 import type { Options, Priority } from "../core/options.ts";
 import type { TranscriptEvent } from "../core/transcript.ts";
 
-export interface EngineRequest {
+/**
+ * `admit` is asked with the length of the recording when it is decoded, before the run begins; what it throws refuses the request.
+ * `refund` is called when such a run ends without having said anything: it failed, or was cancelled.
+ */
+export interface EngineRequest extends Partial<AudioAllowance> {
   /** Path of the recording. The engine only reads it, and only until `transcribe` has resolved. */
   readonly path: string;
   readonly options: Options;
@@ -29,7 +34,7 @@ export interface LiveAudio {
   close(): void;
 }
 
-export interface LiveRequest {
+export interface LiveRequest extends Partial<AudioAllowance> {
   readonly fromMs: number;
   readonly toMs: number;
   readonly options: Options;

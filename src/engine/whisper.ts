@@ -1,10 +1,12 @@
 /** The engine over the addon: admission, decoding, and one native run per channel, as one stream of events. */
 import { statSync } from "node:fs";
 import { AppError } from "../core/errors.ts";
-import type { Options } from "../core/options.ts";
+import type { Options, Priority } from "../core/options.ts";
 import type { TranscriptEvent } from "../core/transcript.ts";
 import type { Logger } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
 import type { Live, Model, Native, NativeError, NativeErrorCode, Pcm, Run, RunEvent } from "../native.ts";
+import { openSpan, span } from "../tracing.ts";
 import { Admission, shuttingDown, type Ticket } from "./admission.ts";
 import type { Engine, EngineRequest, ListenOptions, LiveAudio, LiveRequest, ModelInfo } from "./engine.ts";
 import { EventQueue } from "./event-queue.ts";
@@ -12,6 +14,7 @@ import { EventQueue } from "./event-queue.ts";
 export interface WhisperEngineOptions {
   readonly native: Native;
   readonly log: Logger;
+  readonly metrics: Metrics;
   readonly model: { readonly path: string; readonly id: string; readonly warning: string | null };
   /** Path of Silero's weights, or null: requests with `vad` are refused. */
   readonly vadModel: string | null;
@@ -95,23 +98,30 @@ class WhisperEngine implements Engine {
     request: Omit<EngineRequest, "path">,
     open: (signal: AbortSignal) => Promise<Pcm>,
   ): Promise<AsyncIterable<TranscriptEvent>> {
-    const { vadModel } = this.options;
+    const { vadModel, metrics } = this.options;
     const { options, priority, requestId } = request;
     const log = priority === "live" ? quiet(this.options.log) : this.options.log;
     const signal = AbortSignal.any([request.signal, this.stop.signal]);
     if (options.vad && vadModel === null) throw noVad();
-    const ticket = await this.admission.enter(priority, signal);
+    const ticket = await span("admission", { priority }, () => this.admission.enter(priority, signal));
+    metrics.queueSeconds.observe({ priority }, ticket.waitedMs / 1000);
     if (ticket.waitedMs >= 1) {
       log.info("admitted", { requestId, waitedMs: Math.round(ticket.waitedMs), position: ticket.position });
     }
-    let pcm: Pcm;
+    let pcm: Pcm | null = null;
     try {
-      pcm = await open(signal);
+      pcm = await span("decode", {}, () => open(signal));
+      await request.admit?.(pcm.durationMs);
     } catch (error) {
+      pcm?.close();
       ticket.release();
       throw error;
     }
-    const transcription = new Transcription(pcm, ticket, signal, requestId, log);
+    const { durationMs } = pcm;
+    const transcription = new Transcription(pcm, ticket, signal, {
+      ...{ priority, requestId, log, metrics },
+      refund: () => request.refund?.(durationMs),
+    });
     transcription.start(this.weights, {
       ...options,
       tokenEvents: request.tokens && pcm.channels === 1,
@@ -183,14 +193,29 @@ class Transcription {
   private running = 0;
   private computeMs = 0;
   private failure: AppError | null = null;
+  private readonly startedAt = performance.now();
+  private readonly endSpan: (failed?: string) => void;
 
   constructor(
     private readonly pcm: Pcm,
     private readonly ticket: Ticket,
     private readonly signal: AbortSignal,
-    private readonly requestId: string,
-    private readonly log: Logger,
-  ) {}
+    private readonly about: {
+      readonly priority: Priority;
+      readonly requestId: string;
+      readonly log: Logger;
+      readonly metrics: Metrics;
+      /** Called when it fails without having said anything. */
+      readonly refund: () => void;
+    },
+  ) {
+    const { durationMs, channels, format } = pcm;
+    this.endSpan = openSpan("run", {
+      "audio.ms": durationMs,
+      "audio.channels": channels,
+      "audio.format": format,
+    });
+  }
 
   start(weights: Model, { splitChannels: _, ...options }: RunOptions & Options): void {
     const { durationMs, channels } = this.pcm;
@@ -221,12 +246,18 @@ class Transcription {
   }
 
   private receive(event: RunEvent, channel: number): void {
+    const { metrics } = this.about;
     switch (event.type) {
       case "attempt":
+        if (event.number > 0) metrics.fallbacks.inc();
+        this.queue.push(event);
+        break;
       case "token":
         this.queue.push(event);
         break;
       case "segment":
+        metrics.segments.inc();
+        metrics.tokens.inc(event.segment.tokens.length);
         this.queue.push({ type: "segment", segment: { ...event.segment, id: this.segments, channel } });
         this.segments += 1;
         break;
@@ -257,22 +288,32 @@ class Transcription {
     this.running -= 1;
     if (this.running > 0) return;
     this.signal.removeEventListener("abort", this.onAbort);
-    const { durationMs, channels, format } = this.pcm;
+    this.tell();
     this.pcm.close();
     this.ticket.release();
-    this.log.info("transcribed", {
-      ...{
-        requestId: this.requestId,
-        durationMs,
-        channels,
-        format,
-        segments: this.segments,
-        computeMs: this.computeMs,
-      },
-      ...(this.failure ? { failed: this.failure.code } : {}),
-    });
     if (!this.failure) this.queue.push({ type: "done", language: this.languages[0] ?? "en" });
     this.queue.close(this.failure ?? undefined);
+  }
+
+  /** What there was to do, and what came of it. */
+  private tell(): void {
+    const { durationMs, channels, format } = this.pcm;
+    const { priority, requestId, log, metrics, refund } = this.about;
+    const { segments, computeMs } = this;
+    const failed = this.failure?.code;
+    if (failed !== undefined && segments === 0) refund();
+    const wallSeconds = (performance.now() - this.startedAt) / 1000;
+    this.endSpan(failed);
+    metrics.runs.inc({ priority, outcome: failed ?? "done" });
+    metrics.runSeconds.observe({ priority }, wallSeconds);
+    if (failed === undefined) {
+      metrics.audioSeconds.inc({ priority }, durationMs / 1000);
+      metrics.realTimeFactor.observe({ priority }, wallSeconds / (durationMs / 1000));
+    }
+    log.info("transcribed", {
+      ...{ requestId, durationMs, channels, format, segments, computeMs },
+      ...(failed ? { failed } : {}),
+    });
   }
 }
 

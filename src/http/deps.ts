@@ -1,6 +1,7 @@
 import type { Config } from "../config.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Logger } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
 import type { Outbound } from "../net/outbound.ts";
 import type { Store } from "../store/store.ts";
 import type { TaskService } from "../tasks/tasks.ts";
@@ -10,6 +11,7 @@ import type { TaskWebhooks } from "../tasks/webhooks.ts";
 export interface Deps {
   readonly config: Config;
   readonly log: Logger;
+  readonly metrics: Metrics;
   readonly engine: Engine;
   readonly store: Store;
   /** To what clients name. */

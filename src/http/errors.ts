@@ -2,7 +2,7 @@
 import { AppError, catalogue } from "../core/errors.ts";
 
 /** Node's official client falls back to its own short back-off on anything above. */
-const maxRetryAfterSeconds = 60;
+const maxRetryAfterMs = 60_000;
 
 export function errorResponse(error: AppError): Response {
   const entry = catalogue[error.code];
@@ -14,30 +14,26 @@ export function errorResponse(error: AppError): Response {
   if (error.code === "request_timeout") headers.set("connection", "close");
   if ("retry" in entry && !entry.retry) headers.set("x-should-retry", "false");
   else if (error.status === 503 || error.status === 429) {
-    const seconds = Math.min(Math.max(Math.ceil(error.retryAfterSeconds ?? 1), 1), maxRetryAfterSeconds);
-    headers.set("x-should-retry", "true");
-    headers.set("retry-after", String(seconds));
-    headers.set("retry-after-ms", String(seconds * 1000));
+    const waitMs = Math.max(1, Math.ceil((error.retryAfterSeconds ?? 1) * 1000));
+    // A load passes sooner than it seems; a budget fills when it does, and nobody should wait for that in a request.
+    const isPatient = error.status === 503 || waitMs <= maxRetryAfterMs;
+    const toldMs = isPatient ? Math.min(waitMs, maxRetryAfterMs) : waitMs;
+    headers.set("x-should-retry", String(isPatient));
+    headers.set("retry-after", String(Math.ceil(toldMs / 1000)));
+    headers.set("retry-after-ms", String(toldMs));
   }
   return new Response(JSON.stringify({ error }), { status: error.status, headers });
 }
 
 /**
- * For a request that no route took: method_not_allowed when its path exists, else not_found. (A WebSocket is asked for with a GET
- * that no GET route takes.)
+ * For a request that no route took: method_not_allowed when its path has other methods, else not_found. (A WebSocket is asked for with
+ * a GET that no GET route takes.)
  */
-export function unrouted(
-  request: Request,
-  path: string,
-  routes: readonly { readonly method: string; readonly path: string }[],
-): Response {
-  const methods = routes
-    .filter((route) => route.method !== "OPTIONS" && matches(route.path, path))
-    .flatMap(({ method }) => (method === "GET" ? ["GET", "HEAD"] : [method]));
+export function unrouted(request: Request, path: string, methods: readonly string[]): Response {
   if (methods.length === 0 || methods.includes(request.method)) {
     return errorResponse(new AppError("not_found", `Unknown URL (${request.method} ${path.slice(0, 200)})`));
   }
-  const allowed = [...new Set(methods), "OPTIONS"].join(", ");
+  const allowed = [...methods, "OPTIONS"].join(", ");
   const response = errorResponse(
     new AppError(
       "method_not_allowed",
@@ -46,12 +42,4 @@ export function unrouted(
   );
   response.headers.set("allow", allowed);
   return response;
-}
-
-function matches(route: string, path: string): boolean {
-  const pattern = route
-    .split("/")
-    .map((part) => (part.startsWith(":") ? "[^/]+" : part === "*" ? ".+" : RegExp.escape(part)))
-    .join("/");
-  return new RegExp(`^${pattern}/?$`).test(path);
 }

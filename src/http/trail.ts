@@ -1,7 +1,11 @@
 /** The trail that a request leaves: its id, on every response and in every log line about it, and its one line in the log. */
 import { AppError } from "../core/errors.ts";
 import type { Logger } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
+import { requestSpan } from "../tracing.ts";
 import { errorResponse } from "./errors.ts";
+import { limitHeaderNames, limitHeaders } from "./limits.ts";
+import type { Routes } from "./routes.ts";
 
 const ids = new WeakMap<Request, string>();
 
@@ -26,12 +30,16 @@ export const exposedHeaders = [
   "retry-after",
   "retry-after-ms",
   "x-should-retry",
+  ...limitHeaderNames,
 ];
+
+/** Clients can write any word as the method: a series for each of them would fill the memory. */
+const knownMethods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
 
 /** Puts a trail around a handler of requests. The one it returns never throws. */
 export function trail(
   handle: (request: Request) => Response | Promise<Response>,
-  log: Logger,
+  { log, metrics, routes }: { readonly log: Logger; readonly metrics: Metrics; readonly routes: Routes },
 ): (request: Request) => Promise<Response> {
   return async (request) => {
     const id = `req_${crypto.randomUUID().replaceAll("-", "")}`;
@@ -39,11 +47,17 @@ export function trail(
     const startedAt = performance.now();
     const elapsedMs = () => Math.round(performance.now() - startedAt);
     const path = pathOf(request);
+    const { method } = request;
+    const route = routes.pathOf(path) ?? "unmatched";
+    const span = requestSpan(request, route, id);
     const write = (status: number, bytes: number) => {
+      span.end(status);
+      metrics.requests.inc({ route, method: knownMethods.has(method) ? method : "other", status });
+      if (status !== 101) metrics.requestSeconds.observe({ route }, (performance.now() - startedAt) / 1000);
       const level = path.startsWith("/v1/") ? "info" : "debug";
       log[level]("request", {
         requestId: id,
-        method: request.method,
+        method,
         path: path.slice(0, 200),
         status,
         ms: elapsedMs(),
@@ -53,7 +67,7 @@ export function trail(
 
     let response: Response;
     try {
-      response = await handle(request);
+      response = await span.within(async () => handle(request));
     } catch (error) {
       response = errorResponse(report(error, request, log));
     }
@@ -64,6 +78,7 @@ export function trail(
     const headers = new Headers(response.headers);
     headers.set("x-request-id", id);
     headers.set("access-control-expose-headers", exposedHeaders.join(", "));
+    for (const [name, value] of limitHeaders(request)) headers.set(name, value);
     headers.set("openai-processing-ms", String(elapsedMs()));
 
     const { status } = response;
@@ -89,6 +104,9 @@ export function report(error: unknown, request: Request, log: Logger): AppError 
   const shown = AppError.from(error);
   if (shown.code === "internal_error") {
     log.error("request failed", { requestId: requestId(request), error: shown.cause ?? shown });
+  }
+  if (shown.code === "store_unavailable") {
+    log.warn("the store does not answer", { requestId: requestId(request), error: shown.cause });
   }
   return shown;
 }

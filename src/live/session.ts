@@ -4,6 +4,7 @@
  */
 import { AppError } from "../core/errors.ts";
 import { logprobsOf } from "../core/formats.ts";
+import type { AudioAllowance } from "../core/limits.ts";
 import type { Engine, LiveAudio } from "../engine/engine.ts";
 import type { Logger } from "../log.ts";
 import { type ClientEvent, parse, readAudio } from "./client-events.ts";
@@ -22,6 +23,8 @@ export interface SessionOptions {
   readonly log: Logger;
   readonly clock: Clock;
   readonly limits: Limits;
+  /** Each piece of audio is charged to it when it is first transcribed. */
+  readonly allowance: AudioAllowance;
   readonly config: SessionConfig;
   readonly dialect: events.Dialect;
   readonly send: (event: object) => void;
@@ -314,6 +317,7 @@ export class Session {
     const signal = AbortSignal.any([this.ended.signal, abort.signal]);
     await act({
       audio,
+      allowance: this.options.allowance,
       options: decodingOptions(this.config, this.options.spoken),
       signal,
       requestId: this.id,

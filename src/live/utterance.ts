@@ -1,4 +1,5 @@
 /** One turn of a speaker on its way to its text: transcribed once at its end, or again and again while it grows. */
+import type { AudioAllowance } from "../core/limits.ts";
 import type { Options } from "../core/options.ts";
 import { collect, type Segment } from "../core/transcript.ts";
 import type { LiveAudio } from "../engine/engine.ts";
@@ -6,6 +7,7 @@ import { Agreement, unitsOf } from "./agreement.ts";
 
 export interface Decoding {
   readonly audio: LiveAudio;
+  readonly allowance: AudioAllowance;
   readonly options: Options;
   readonly signal: AbortSignal;
   /** For the log. */
@@ -25,6 +27,8 @@ export class Utterance {
   private heardMs: number;
   /** How far the last pass has heard. */
   refinedMs: number;
+  /** What lies before is charged: it costs once, however often it is heard. */
+  private chargedMs: number;
 
   /** startMs: where its audio begins. */
   constructor(
@@ -33,6 +37,7 @@ export class Utterance {
   ) {
     this.heardMs = startMs;
     this.refinedMs = startMs;
+    this.chargedMs = startMs;
   }
 
   /** All that was said so far. */
@@ -80,10 +85,21 @@ export class Utterance {
   }
 
   private async transcribe(toMs: number, decoding: Decoding): Promise<readonly Segment[]> {
-    const { audio, options, signal, requestId } = decoding;
+    const { audio, allowance, options, signal, requestId } = decoding;
+    const newMs = Math.max(0, toMs - this.chargedMs);
     // what was said and let go of stands before the rest, as in a recording
     const prompt = this.heardMs === this.startMs ? options.prompt : `${options.prompt} ${this.text}`.trim();
-    const request = { fromMs: this.heardMs, toMs, options: { ...options, prompt }, signal, requestId };
+    const request = {
+      ...{ fromMs: this.heardMs, toMs, options: { ...options, prompt }, signal, requestId },
+      admit: async () => {
+        await allowance.admit(newMs);
+        this.chargedMs += newMs;
+      },
+      refund: () => {
+        allowance.refund(newMs);
+        this.chargedMs -= newMs;
+      },
+    };
     return (await collect(await audio.transcribe(request))).segments;
   }
 

@@ -3,6 +3,7 @@ import { basename, join, resolve } from "node:path";
 import leven from "leven";
 import type { Logger } from "../log.ts";
 import { speechModels, vadModels, type Weights } from "./catalog.ts";
+import { demoFile } from "./demo.ts";
 import { type DownloadLimits, type DownloadProgress, download, sizeOf } from "./download.ts";
 
 export interface EnsureOptions {
@@ -31,27 +32,25 @@ export class ModelError extends Error {
   override readonly name = "ModelError";
 }
 
-/** The small model that comes with the program. */
-const demoPath = join(import.meta.dir, "..", "..", "models", "demo.bin");
 const demoLimits =
   "demo knows about 130 English words and the digits in German, French, Spanish, Russian and Chinese, spoken by synthetic " +
   "voices, and writes something wrong for anything else, human speech included.";
 
-const demo: EnsuredModel = {
-  path: demoPath,
+const demo = async (dir: string): Promise<EnsuredModel> => ({
+  path: await demoFile(dir),
   id: "demo",
   warning: `The bundled demo model answers. ${demoLimits}`,
-};
+});
 
 /**
  * The weights of WHISPER_MODEL: already there, or downloaded. When they cannot be had, the bundled demo with a warning.
  * Throws ModelError for a name or path that does not exist, and what `signal` was aborted with.
  */
 export async function ensureModel(options: EnsureOptions): Promise<EnsuredModel> {
-  const { name, log, signal } = options;
+  const { name, dir, log, signal } = options;
   if (isPath(name)) return ensurePath(options);
-  if (name === "demo") return demo;
-  const weights = findWeights(speechModels, name, "WHISPER_MODEL");
+  if (name === "demo") return demo(dir);
+  const weights = find(speechModels, name, "WHISPER_MODEL");
   try {
     return { path: await ensureWeights(weights, options), id: name, warning: null };
   } catch (error) {
@@ -60,7 +59,7 @@ export async function ensureModel(options: EnsureOptions): Promise<EnsuredModel>
       `The weights of ${name} could not be downloaded, the bundled demo model answers in their place. ${demoLimits} ` +
       `To get ${name}, start again with network access (or another MODELS_URL), or put ${weights.file} into MODELS_DIR.`;
     log.warn(warning, { reason: (error as Error).message });
-    return { ...demo, warning };
+    return { ...(await demo(dir)), warning };
   }
 }
 
@@ -76,7 +75,7 @@ export async function ensureVad(
   try {
     const path = isPath(name)
       ? (await ensurePath(options)).path
-      : await ensureWeights(findWeights(vadModels, name, "VAD_MODEL"), options);
+      : await ensureWeights(find(vadModels, name, "VAD_MODEL"), options);
     return { path, warning: null };
   } catch (error) {
     signal?.throwIfAborted();
@@ -114,7 +113,7 @@ async function ensureWeights(weights: Weights, options: EnsureOptions): Promise<
 async function ensurePath({ name, dir }: EnsureOptions): Promise<EnsuredModel> {
   for (const path of [name, join(dir, name)]) {
     if ((await sizeOf(path)) === 0) continue;
-    if (resolve(path) === demoPath) return demo;
+    if (resolve(path) === (await demoFile(dir))) return demo(dir);
     const id = basename(path)
       .replace(/\.bin$/, "")
       .replace(/^ggml-/, "");
@@ -126,7 +125,7 @@ async function ensurePath({ name, dir }: EnsureOptions): Promise<EnsuredModel> {
 const isPath = (name: string) => name.includes("/") || name.endsWith(".bin");
 
 /** Throws ModelError with the nearest names. `setting`: what named it, for the message. */
-export function findWeights(catalogue: readonly Weights[], name: string, setting: string): Weights {
+export function find(catalogue: readonly Weights[], name: string, setting: string): Weights {
   const found = catalogue.find((weights) => weights.name === name);
   if (found) return found;
   const nearest = catalogue

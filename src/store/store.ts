@@ -2,11 +2,12 @@
  * What outlives a request and may be shared by several processes: one interface for each kind of state, implemented on embedded
  * SQLite files and on Redis. The layers above see the interfaces only.
  */
-
 import { AppError } from "../core/errors.ts";
 import type { Logger } from "../log.ts";
 import type { Blobs } from "./blobs.ts";
 import type { JobQueue } from "./jobs.ts";
+import type { Keys } from "./keys.ts";
+import type { Limiter } from "./limiter.ts";
 import type { Tasks } from "./tasks.ts";
 import type { Webhooks } from "./webhooks.ts";
 
@@ -22,6 +23,9 @@ export interface Store {
   readonly jobs: JobQueue;
   /** false: operations reject with StoreUnavailable for now. It comes back by itself. */
   readonly isAvailable: boolean;
+  /** Answers always: with the buckets of this process alone while the shared ones cannot be asked. */
+  readonly limiter: Limiter;
+  readonly keys: Keys;
   readonly webhooks: Webhooks;
   readonly tasks: Tasks;
   /** Ends connections and workers; jobs that run are given back to the queue. Idempotent. */

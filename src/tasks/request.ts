@@ -1,4 +1,5 @@
 /** What a task is to do and how it is to look, as text in its record. */
+import type { CallerLimits } from "../core/caller.ts";
 import type { View } from "../core/formats.ts";
 import { defaultOptions, type Options } from "../core/options.ts";
 import type { Task } from "../store/tasks.ts";
@@ -9,6 +10,8 @@ export interface TaskRequest {
   readonly view: View;
   /** Of the recording. */
   readonly sha256: string;
+  /** What the caller may ask for: the audio is charged when it is transcribed. */
+  readonly limits: CallerLimits;
   /** Of the HTTP request, for the log. */
   readonly requestId: string;
 }

@@ -1,5 +1,7 @@
 /** Does the job of a task: transcribes its recording, as often as it takes, and stores exactly one outcome. */
+import type { CallerLimits } from "../core/caller.ts";
 import { AppError } from "../core/errors.ts";
+import type { AudioAllowance } from "../core/limits.ts";
 import { readSegment } from "../core/segment-json.ts";
 import type { TranscriptEvent } from "../core/transcript.ts";
 import type { Logger } from "../log.ts";
@@ -14,6 +16,8 @@ import { TaskWriter } from "./writer.ts";
 export interface RunnerOptions {
   /** For transcribe(). */
   readonly deps: Parameters<typeof transcribe>[0];
+  /** The budget that a task's audio is taken from. */
+  readonly audio: (caller: string, limits: CallerLimits) => AudioAllowance;
   readonly log: Logger;
   readonly tasks: Tasks;
   readonly blobs: Blobs;
@@ -27,6 +31,9 @@ export interface RunnerOptions {
 
 /** What takes down ten processes would take down the next one too. */
 const mostLosses = 10;
+
+/** Between two tries. */
+const longestPauseMs = 600_000;
 
 /** How often one looks whether the task was cancelled elsewhere. */
 const lookMs = 1000;
@@ -128,12 +135,13 @@ export class TaskRunner {
   /** Resolves when the run has begun: the recording is not needed then. */
   private async start(
     task: Task,
-    { options, sha256, requestId }: TaskRequest,
+    { options, sha256, limits, requestId }: TaskRequest,
     signal: AbortSignal,
   ): Promise<AsyncIterable<TranscriptEvent>> {
     await using file = await this.options.blobs.open(task.blob);
     if (!file) throw new AppError("internal_error", "The recording of this task is lost");
     return await transcribe(this.options.deps, {
+      ...this.options.audio(task.caller, limits),
       file: { path: file.path, sha256 },
       ...{ options, signal, requestId },
       tokens: false,
@@ -156,5 +164,6 @@ export class TaskRunner {
 }
 
 /** Until it is tried again: a part of it is random, so that tasks that were given back together part. */
-const pauseMs = ({ retryAfterSeconds }: AppError) =>
-  (retryAfterSeconds ?? 1) * 1000 * (0.5 + Math.random() / 2);
+function pauseMs({ retryAfterSeconds }: AppError): number {
+  return Math.min((retryAfterSeconds ?? 1) * 1000, longestPauseMs) * (0.5 + Math.random() / 2);
+}

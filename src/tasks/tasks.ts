@@ -11,7 +11,7 @@ import type { transcribe } from "../transcribe.ts";
 import { Changes } from "./changes.ts";
 import { follow } from "./follow.ts";
 import { requestOf, type TaskRequest, writeRequest } from "./request.ts";
-import { TaskRunner } from "./runner.ts";
+import { type RunnerOptions, TaskRunner } from "./runner.ts";
 import { sweepRegularly } from "./sweep.ts";
 import { transcriptOf } from "./transcript.ts";
 import type { TaskWatchers, WatcherRequest } from "./watchers.ts";
@@ -19,6 +19,7 @@ import type { TaskWatchers, WatcherRequest } from "./watchers.ts";
 export interface TaskServiceOptions {
   /** For transcribe(). */
   readonly deps: Parameters<typeof transcribe>[0];
+  readonly audio: RunnerOptions["audio"];
   readonly log: Logger;
   readonly store: { readonly tasks: Tasks; readonly jobs: JobQueue; readonly blobs: Blobs };
   readonly watchers: TaskWatchers;
@@ -43,9 +44,9 @@ export class TaskService {
   private sweeper: AsyncDisposable | null = null;
 
   constructor(private readonly options: TaskServiceOptions) {
-    const { deps, log, store, ttlMs } = options;
+    const { deps, audio, log, store, ttlMs } = options;
     this.runner = new TaskRunner({
-      ...{ deps, log, ttlMs, tasks: store.tasks, blobs: store.blobs },
+      ...{ deps, audio, log, ttlMs, tasks: store.tasks, blobs: store.blobs },
       changed: (id) => this.changes.tell(id),
       settle: (id) => this.settle(id),
     });

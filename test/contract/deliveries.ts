@@ -77,6 +77,7 @@ export function deliveriesContract(name: string, openStores: () => Promise<TestS
       const request = writeRequest({
         options: defaultOptions,
         view: { ...view, logprobs: false, speakerNames: [] },
+        limits: { requests: [], audio: [] },
         sha256: "",
         requestId: "req_1",
       });

@@ -8,6 +8,7 @@ import { collect, type TranscriptEvent } from "../../src/core/transcript.ts";
 import type { Engine } from "../../src/engine/engine.ts";
 import { openWhisperEngine } from "../../src/engine/whisper.ts";
 import type { Logger } from "../../src/log.ts";
+import { Metrics } from "../../src/metrics.ts";
 import { native } from "../../src/native.ts";
 import { wav } from "../fixtures/encodings.ts";
 import { demoModel, needsVadModel, recording, vadModel } from "../fixtures/index.ts";
@@ -47,6 +48,7 @@ const openWhisper = ({
   return openWhisperEngine({
     native,
     log,
+    metrics: new Metrics(),
     model: { path: demoModel, id: "demo", warning: null },
     vadModel: vad,
     gpu: -1,

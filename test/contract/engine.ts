@@ -92,6 +92,69 @@ export function engineContract(name: string, open: () => Promise<Engine>): void 
       expect((await refusal(reading)).code).toBe("request_cancelled");
     });
 
+    describe("charges for audio:", () => {
+      /** Says what it was asked, in order; refunds as negative numbers. */
+      const ledger = (refuses = false) => {
+        const charged: number[] = [];
+        return {
+          charged,
+          hooks: {
+            admit: async (ms: number) => {
+              if (refuses) throw new AppError("rate_limit_exceeded", "used up");
+              charged.push(ms);
+            },
+            refund: (ms: number) => void charged.push(-ms),
+          },
+        };
+      };
+
+      test("the length of a recording, once", async () => {
+        const { charged, hooks } = ledger();
+        const { durationMs } = await collect(await engine.transcribe({ ...request(), ...hooks }));
+        expect(charged).toEqual([durationMs]);
+      });
+
+      test("a refusal is the request's, and the next one finds its place", async () => {
+        const { hooks } = ledger(true);
+        const { running } = engine.status();
+        const { code } = await refusal(engine.transcribe({ ...request(), ...hooks }));
+        expect(code).toBe("rate_limit_exceeded");
+        expect(engine.status().running).toBe(running);
+        expect((await collect(await engine.transcribe(request()))).text).not.toBe("");
+      });
+
+      test("a run that is cancelled before it says anything costs nothing", async () => {
+        const { charged, hooks } = ledger();
+        const controller = new AbortController();
+        const admit = async (ms: number) => {
+          await hooks.admit(ms);
+          controller.abort();
+        };
+        const wanted = { ...request({ signal: controller.signal }), ...hooks, admit };
+        const { code } = await refusal(engine.transcribe(wanted).then((events) => collect(events)));
+        expect(code).toBe("request_cancelled");
+        expect(charged).toEqual([charged[0] ?? 0, -(charged[0] ?? 0)]);
+      });
+
+      test("a run that was cancelled after it has said something costs all of it", async () => {
+        const { charged, hooks } = ledger();
+        const controller = new AbortController();
+        const wanted = { ...request({ name: "en-long-95s.mp3", signal: controller.signal }), ...hooks };
+        const events = await engine.transcribe(wanted);
+        const reading = (async () => {
+          for await (const { type } of events) if (type === "segment") controller.abort();
+        })();
+        expect((await refusal(reading)).code).toBe("request_cancelled");
+        expect(charged).toHaveLength(1);
+      });
+
+      test("a request that is refused before costs nothing", async () => {
+        const { charged, hooks } = ledger();
+        await refusal(engine.transcribe({ ...request({ signal: AbortSignal.abort() }), ...hooks }));
+        expect(charged).toEqual([]);
+      });
+    });
+
     test("lets a reader leave early, and serves the next", async () => {
       for await (const _ of await engine.transcribe(request())) break;
       const { text } = await collect(await engine.transcribe(request()));

@@ -79,10 +79,16 @@ describe.skipIf(redisServer === null)("jobs on a Redis that goes away (needs red
     const store = await stores.open();
     await store.jobs.add("transcription", "task_1");
     redis.pause();
-    for (let n = 0; n < 3; n++) await refused(store.jobs.add("transcription", `refused_${n}`));
+    await Promise.all([
+      refused(store.jobs.add("transcription", "refused")),
+      refused(store.jobs.count("transcription")),
+      // Of this kind nothing was asked yet.
+      refused(store.jobs.add("delivery", "refused")),
+    ]);
     redis.resume();
     await available(store);
     await store.jobs.add("transcription", "task_2");
+    await store.jobs.add("delivery", "msg_1");
     const done = new Set<string>();
     const both = Promise.withResolvers<void>();
     store.jobs.work("transcription", 1, async ({ id }) => {

@@ -51,6 +51,15 @@ class Child implements AsyncDisposable {
     }
   }
 
+  /** Stops it where it is, as a machine does that goes to sleep. */
+  pause(): void {
+    this.#process.kill("SIGSTOP");
+  }
+
+  resume(): void {
+    this.#process.kill("SIGCONT");
+  }
+
   /** Lets it close its worker. */
   async end(): Promise<void> {
     this.#process.stdin.write("end\n");
@@ -394,6 +403,26 @@ export function jobsContract(name: string, start: () => Promise<TestStores>): vo
             .sort(),
         ).toEqual(held.sort());
         expect(overlaps(killed, first, second)).toEqual([]);
+      }, 60_000);
+
+      test("does what a process held that has slept through its lease, and tells that process to leave", async () => {
+        await using sleeper = new Child(stores.address, 1, endless);
+        await jobs.add("transcription", "task_1");
+        await sleeper.until("begin");
+        sleeper.pause();
+        await using next = new Child(stores.address, 1, endless);
+        expect(await next.until("begin")).toMatchObject([{ id: "task_1", attempt: 2 }]);
+        sleeper.resume();
+        await sleeper.until("aborted");
+        await sleeper.end();
+        expect(await jobs.count("transcription")).toEqual({ waiting: 0, running: 1 });
+        await next.end();
+        expect(next.events.map(({ what }) => what)).toEqual(["begin", "aborted"]);
+        // Given back uncounted, once: the one that had lost it gave nothing back.
+        const hand = new Hand();
+        jobs.work("transcription", 1, hand.handle);
+        expect(await hand.job(1)).toMatchObject({ id: "task_1", attempt: 2 });
+        hand.leave("task_1");
       }, 60_000);
 
       test("does at once what a process that closes gives back", async () => {

@@ -5,13 +5,14 @@ import { eventually, type Server } from "./server.ts";
 interface Options {
   readonly stream?: boolean;
   readonly signal?: AbortSignal;
+  readonly key?: string;
 }
 
 /** Posts a recording, decoded as fast as can be. */
 export function post(
   server: Server,
   name = "en-digits.wav",
-  { stream = false, signal }: Options = {},
+  { stream = false, signal, key }: Options = {},
 ): Promise<Response> {
   const body = new FormData();
   body.append("beam_size", "1");
@@ -21,6 +22,7 @@ export function post(
   return fetch(`${server.url}/v1/audio/transcriptions`, {
     method: "POST",
     body,
+    ...(key === undefined ? {} : { headers: { authorization: `Bearer ${key}` } }),
     ...(signal ? { signal } : {}),
   });
 }
@@ -29,6 +31,7 @@ export const textOf = async (response: Response) => ((await response.json()) as 
 
 interface Ready {
   readonly status: string;
+  readonly store: string;
   readonly running: number;
   readonly queued: number;
 }

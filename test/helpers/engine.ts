@@ -76,6 +76,8 @@ export class FakeEngine implements Engine {
   readonly passed: ((request: LiveRequest) => void)[] = [];
   /** The segments' texts of a pass. */
   says: (request: LiveRequest) => readonly string[] = () => [" Hello", " world."];
+  /** Awaited before a pass says anything. */
+  beforeSaid: () => Promise<unknown> = () => Promise.resolve();
 
   constructor(
     readonly model: ModelInfo = testModel,
@@ -96,11 +98,12 @@ export class FakeEngine implements Engine {
     this.arrived.resolve();
     await Promise.race([aborted(request.signal), this.admission]);
     if (this.refusal) throw this.refusal;
-    return this.run(request);
+    const durationMs = this.segments.length * 1000;
+    await request.admit?.(durationMs);
+    return refunding(request, durationMs, this.run(request, durationMs));
   }
 
-  private async *run(request: EngineRequest): AsyncGenerator<TranscriptEvent> {
-    const durationMs = this.segments.length * 1000;
+  private async *run(request: EngineRequest, durationMs: number): AsyncGenerator<TranscriptEvent> {
     const events: TranscriptEvent[] = [
       { type: "start", durationMs, channels: 1 },
       ...this.segments.map((segment) => ({ type: "segment" as const, segment })),
@@ -167,7 +170,21 @@ export class FakeLive implements LiveAudio {
     cancelled.catch(() => this.engine.cancelled.resolve());
     await Promise.race([cancelled, this.engine.admission]);
     if (this.engine.refusal) throw this.engine.refusal;
-    return said(this.engine.says(request), request.toMs - request.fromMs);
+    const durationMs = request.toMs - request.fromMs;
+    await request.admit?.(durationMs);
+    return refunding(request, durationMs, this.said(request, durationMs, cancelled));
+  }
+
+  private async *said(
+    request: LiveRequest,
+    durationMs: number,
+    cancelled: Promise<never>,
+  ): AsyncGenerator<TranscriptEvent> {
+    yield { type: "start", durationMs, channels: 1 };
+    await Promise.race([cancelled, this.engine.beforeSaid()]);
+    for (const [index, text] of this.engine.says(request).entries())
+      yield { type: "segment", segment: testSegment(index, text) };
+    yield { type: "done", language: "en" };
   }
 
   forget(beforeMs: number): void {
@@ -179,8 +196,21 @@ export class FakeLive implements LiveAudio {
   }
 }
 
-async function* said(texts: readonly string[], durationMs: number): AsyncGenerator<TranscriptEvent> {
-  yield { type: "start", durationMs, channels: 1 };
-  for (const [index, text] of texts.entries()) yield { type: "segment", segment: testSegment(index, text) };
-  yield { type: "done", language: "en" };
+/** The same events; gives back what was charged when they fail before the first segment. */
+async function* refunding(
+  request: Pick<EngineRequest, "refund">,
+  durationMs: number,
+  events: AsyncIterable<TranscriptEvent>,
+): AsyncGenerator<TranscriptEvent> {
+  let hasSaid = false;
+  let hasEnded = false;
+  try {
+    for await (const event of events) {
+      hasSaid ||= event.type === "segment";
+      hasEnded = event.type === "done";
+      yield event;
+    }
+  } finally {
+    if (!hasSaid && !hasEnded) request.refund?.(durationMs);
+  }
 }

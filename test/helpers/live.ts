@@ -1,5 +1,6 @@
 /** A session without a socket: what it sends is a list, and time stands still until a test moves it. */
-import type { AppError } from "../../src/core/errors.ts";
+import { AppError } from "../../src/core/errors.ts";
+import type { AudioAllowance } from "../../src/core/limits.ts";
 import { defaultConfig, type SessionConfig } from "../../src/live/config.ts";
 import type { Dialect } from "../../src/live/events.ts";
 import { type Clock, defaultLimits, type Limits } from "../../src/live/limits.ts";
@@ -39,6 +40,20 @@ export class FakeClock implements Clock {
 
 export class TestSession {
   readonly engine = new FakeEngine();
+  /** What was charged, refunds as negative numbers; once `left` is set there is no more than that. */
+  readonly charged: number[] = [];
+  left = Number.POSITIVE_INFINITY;
+  private readonly allowance: AudioAllowance = {
+    admit: async (ms) => {
+      if (ms > this.left) throw new AppError("rate_limit_exceeded", "Rate limit reached for audio");
+      this.left -= ms;
+      this.charged.push(ms);
+    },
+    refund: (ms) => {
+      this.left += ms;
+      this.charged.push(-ms);
+    },
+  };
   readonly clock = new FakeClock();
   readonly sent: Sent[] = [];
   readonly closed: { code: number; reason: string }[] = [];
@@ -57,6 +72,7 @@ export class TestSession {
       },
       log: { debug: drop, info: drop, warn: drop, error: (_, fields) => this.errors.push(fields?.error) },
       clock: this.clock,
+      allowance: this.allowance,
       limits: { ...defaultLimits, lifetimeMs: 60_000, ...limits },
       config: {
         ...defaultConfig,

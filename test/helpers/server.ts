@@ -3,7 +3,10 @@ import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Config, loadConfig } from "../../src/config.ts";
+import type { Engine } from "../../src/engine/engine.ts";
+import { audioOf } from "../../src/http/limits.ts";
 import type { LogFields, Logger } from "../../src/log.ts";
+import { Metrics } from "../../src/metrics.ts";
 import { openOutbound } from "../../src/net/outbound.ts";
 import { createServer } from "../../src/server.ts";
 import { DiskBlobs } from "../../src/store/blobs/disk.ts";
@@ -20,8 +23,8 @@ export interface LogLine {
   readonly fields: LogFields;
 }
 
-export interface TestServer extends AsyncDisposable {
-  readonly engine: FakeEngine;
+export interface TestServer<E extends Engine = FakeEngine> extends AsyncDisposable {
+  readonly engine: E;
   readonly store: Store;
   readonly webhooks: TaskWebhooks;
   readonly tasks: TaskService;
@@ -42,9 +45,10 @@ export interface TestServer extends AsyncDisposable {
   leftovers(): Promise<string[]>;
 }
 
-interface Settings {
+interface Settings<E extends Engine> {
   readonly config?: Partial<Config>;
-  readonly engine?: FakeEngine;
+  /** Default: a FakeEngine. */
+  readonly engine?: E;
   readonly hasVad?: boolean;
   /** Default: one in memory. */
   readonly store?: Store;
@@ -55,8 +59,10 @@ interface Settings {
 }
 
 /** Disposal fails when a temporary file is left. */
-export async function testServer(settings: Settings = {}): Promise<TestServer> {
-  const { engine = new FakeEngine(), hasVad = false } = settings;
+export async function testServer<E extends Engine = FakeEngine>(
+  settings: Settings<E> = {},
+): Promise<TestServer<E>> {
+  const { engine = new FakeEngine() as Engine as E, hasVad = false } = settings;
   const dataDir = await mkdtemp(join(tmpdir(), "http-test-"));
   const uploadDir = join(dataDir, "uploads");
   await mkdir(uploadDir);
@@ -81,6 +87,7 @@ export async function testServer(settings: Settings = {}): Promise<TestServer> {
   });
   const tasks = new TaskService({
     ...{ deps: { engine }, log: logger, store, ttlMs: config.taskTtlMs },
+    audio: audioOf(store.limiter),
     watchers: settings.watchers ?? webhooks,
     limits: { perCaller: config.maxTasksPerCaller, maxBytes: config.maxTaskBytes },
   });
@@ -89,7 +96,7 @@ export async function testServer(settings: Settings = {}): Promise<TestServer> {
   const stopping = new AbortController();
   const { signal } = stopping;
   const deps = {
-    ...{ config, log: logger, engine, store, outbound, tasks, webhooks },
+    ...{ config, log: logger, metrics: new Metrics(), engine, store, outbound, tasks, webhooks },
     hasVad: () => hasVad,
     stopping: signal,
     version: "1.2.3",

@@ -6,7 +6,7 @@ import type { LogFields, Logger } from "../../src/log.ts";
 import { DiskBlobs } from "../../src/store/blobs/disk.ts";
 import { openRedisStore } from "../../src/store/redis/open.ts";
 import { openSqliteStore } from "../../src/store/sqlite/open.ts";
-import type { Store } from "../../src/store/store.ts";
+import type { Store, StoreOptions } from "../../src/store/store.ts";
 
 export interface TestStores extends AsyncDisposable {
   /** For `openStoreAt`, in a child. */
@@ -74,3 +74,12 @@ async function testStores(addressIn: (directory: string) => string): Promise<Tes
     },
   };
 }
+
+/** For stores whose recordings play no part. */
+export const quietOptions = (log: Logger = recordingLog().log): StoreOptions => ({
+  log,
+  blobs: new DiskBlobs("nowhere"),
+});
+
+/** A store in memory, of which recordings play no part. */
+export const memoryStore = (): Store => openSqliteStore(":memory:", quietOptions());

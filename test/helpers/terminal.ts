@@ -11,6 +11,8 @@ export interface TerminalRun {
   /** Types: "\x03" is Ctrl-C. */
   type(keys: string): void;
   readonly exited: Promise<number>;
+  /** Kills it; resolves when it is gone. */
+  kill(): Promise<void>;
 }
 
 interface Place {
@@ -61,6 +63,10 @@ export function inTerminal(command: string[], { cwd, env, columns = 80 }: Place)
     exited,
     get written() {
       return written;
+    },
+    async kill() {
+      child.kill("SIGKILL");
+      await exited;
     },
     type: (keys) => void child.terminal?.write(keys),
     async shows(accepted) {

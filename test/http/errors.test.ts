@@ -95,11 +95,11 @@ test("HEAD answers as GET does, without a body", async () => {
 });
 
 test("a full server says when to come back, within the minute that clients honour", async () => {
-  for (const [seconds, expected] of [
-    [undefined, "1"],
-    [0.2, "1"],
-    [7, "7"],
-    [3600, "60"],
+  for (const [seconds, expected, expectedMs] of [
+    [undefined, "1", "1000"],
+    [0.2, "1", "200"],
+    [7, "7", "7000"],
+    [3600, "60", "60000"],
   ] as const) {
     const engine = new FakeEngine();
     engine.refusal = new AppError("server_overloaded", "Too many requests are waiting", {
@@ -109,8 +109,22 @@ test("a full server says when to come back, within the minute that clients honou
     const { status, headers } = await server.fetch(transcriptions, form());
     expect(status).toBe(503);
     expect(headers.get("retry-after")).toBe(expected);
-    expect(headers.get("retry-after-ms")).toBe(`${expected}000`);
+    expect(headers.get("retry-after-ms")).toBe(expectedMs);
     expect(headers.get("x-should-retry")).toBe("true");
+  }
+});
+
+test("a budget that fills later than clients wait is told as it is, and not waited for", () => {
+  for (const [seconds, expected, isWaitedFor] of [
+    [60, "60", "true"],
+    [61, "61", "false"],
+    [3599.5, "3600", "false"],
+  ] as const) {
+    const error = new AppError("rate_limit_exceeded", "why", { retryAfterSeconds: seconds });
+    const { headers } = errorResponse(error);
+    expect(headers.get("retry-after")).toBe(expected);
+    expect(headers.get("retry-after-ms")).toBe(`${seconds * 1000}`);
+    expect(headers.get("x-should-retry")).toBe(isWaitedFor);
   }
 });
 

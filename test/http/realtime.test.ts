@@ -167,13 +167,16 @@ describe("the URL", () => {
   });
 });
 
-test("pages of other origins than the allowed may not open one", async () => {
+test("pages of other origins than the allowed may not open one; the server's own page may", async () => {
   await using server = await testServer({ config: { allowedOrigins: ["https://app.example"] } });
   const port = server.listen();
   const bad = new Client(port, { headers: { origin: "https://evil.example" } });
   expect((await bad.next("error")).error.code).toBe("origin_not_allowed");
   expect((await bad.closed).code).toBe(1008);
   await new Client(port, { headers: { origin: "https://app.example" } }).next("session.created");
+  await new Client(port, { headers: { origin: `http://127.0.0.1:${port}` } }).next("session.created");
+  const otherPort = new Client(port, { headers: { origin: `http://127.0.0.1:${port + 1}` } });
+  expect((await otherPort.next("error")).error.code).toBe("origin_not_allowed");
   await new Client(port).next("session.created");
 });
 

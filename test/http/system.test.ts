@@ -3,6 +3,7 @@ import { catalogue } from "../../src/core/errors.ts";
 import { defaultOptions } from "../../src/core/options.ts";
 import { FakeEngine, testModel } from "../helpers/engine.ts";
 import { jsonOf, testServer } from "../helpers/server.ts";
+import { memoryStore } from "../helpers/stores.ts";
 
 interface Description {
   paths: Record<
@@ -41,12 +42,21 @@ test("ready turns to 503 when the next request would be refused", async () => {
     expect(response.status).toBe(status);
     expect(await response.json()).toEqual({
       status: status === 200 ? "ready" : "overloaded",
+      store: "available",
       running,
       queued,
       max_running: 1,
       max_queued: 2,
     });
   }
+});
+
+test("ready says that the store is away, and still takes requests", async () => {
+  const store = { ...memoryStore(), isAvailable: false };
+  await using server = await testServer({ store });
+  const response = await server.fetch("/ready");
+  expect(response.status).toBe(200);
+  expect(await response.json()).toMatchObject({ status: "degraded", store: "unavailable" });
 });
 
 test("the root points to the documentation", async () => {
@@ -75,6 +85,7 @@ test("the description has every route with its errors, and nothing else", async 
     "delete /v1/audio/transcriptions/{task_id}",
     "delete /v1/webhooks/{webhook_id}",
     "get /health",
+    "get /metrics",
     "get /ready",
     "get /v1/audio/transcriptions",
     "get /v1/audio/transcriptions/{task_id}",

@@ -1,6 +1,7 @@
 /** Async tasks over HTTP, in one process, with an engine that says what it is told to. */
 import { describe, expect, test } from "bun:test";
 import { AppError } from "../../src/core/errors.ts";
+import { audioLimits } from "../../src/core/limits.ts";
 import { writeSegment } from "../../src/core/segment-json.ts";
 import type { Task } from "../../src/store/tasks.ts";
 import type { TaskWatchers } from "../../src/tasks/watchers.ts";
@@ -317,6 +318,15 @@ describe("a task", () => {
   });
 });
 
+test("a task for which its caller's budget of audio has no room waits until it has", async () => {
+  const rateLimitsAudio = audioLimits.parse("3s/second") ?? [];
+  await using server = await testServer({ workers: 2, config: { rateLimitsAudio } });
+  const [one, two] = [await submit(server), await submit(server)];
+  const { fields } = await server.logged(({ message }) => message === "task given back");
+  expect(fields.code).toBe("rate_limit_exceeded");
+  for (const task of [one, two]) expect(await ended(server, task)).toMatchObject({ status: "completed" });
+});
+
 describe("a task whose process died", () => {
   test("is taken up where it was, and its pages stay", async () => {
     const engine = new FakeEngine(testModel, numbered(3));
@@ -598,6 +608,22 @@ describe("the events of a task", () => {
     server.stopping.abort();
     expect(await text).toContain("server_shutting_down");
     expect(await text).not.toContain("[DONE]");
+  });
+
+  test("are had by a caller 100 times at once, and again when one has left", async () => {
+    await using server = await testServer();
+    const path = at(await submit(server), "/events");
+    const open = await Promise.all(Array.from({ length: 100 }, () => server.fetch(path)));
+    const refused = await server.fetch(path);
+    expect(refused.status).toBe(429);
+    await open[0]?.body?.cancel();
+    let answer: Response;
+    do {
+      await Bun.sleep(1);
+      answer = await server.fetch(path);
+    } while (answer.status === 429);
+    expect(answer.status).toBe(200);
+    for (const { body } of [...open.slice(1), answer]) await body?.cancel();
   });
 
   test.each(["after=-1", "after=x", "after=99999999999"])("are not had for ?%s", async (query) => {

@@ -152,20 +152,24 @@ const anchorsOf = (page: string) =>
       .replaceAll(" ", "-"),
   );
 
-test.each(["README.md", "docs/api-reference.md", "docs/realtime.md", "docs/tasks.md", "docs/webhooks.md"])(
-  "%s points to files and chapters that are there",
-  async (path) => {
-    const targets = [...(await read(path)).matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = ""]) => target);
-    expect(targets).not.toBeEmpty();
-    for (const target of targets.filter((target) => !/^https?:/.test(target))) {
-      const [file = "", anchor] = target.split("#");
-      const found = file === "" ? path : join(dirname(path), file);
-      expect([target, existsSync(join(root, found))]).toEqual([target, true]);
-      if (anchor !== undefined)
-        expect([target, anchorsOf(await read(found))]).toEqual([target, expect.arrayContaining([anchor])]);
-    }
-  },
-);
+test.each([
+  "README.md",
+  "docs/api-reference.md",
+  "docs/realtime.md",
+  "docs/limits.md",
+  "docs/tasks.md",
+  "docs/webhooks.md",
+])("%s points to files and chapters that are there", async (path) => {
+  const targets = [...(await read(path)).matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = ""]) => target);
+  expect(targets).not.toBeEmpty();
+  for (const target of targets.filter((target) => !/^https?:/.test(target))) {
+    const [file = "", anchor] = target.split("#");
+    const found = file === "" ? path : join(dirname(path), file);
+    expect([target, existsSync(join(root, found))]).toEqual([target, true]);
+    if (anchor !== undefined)
+      expect([target, anchorsOf(await read(found))]).toEqual([target, expect.arrayContaining([anchor])]);
+  }
+});
 
 describe.each(["README.md", "docs/api-reference.md", "docs/tasks.md"])("%s", (path) => {
   test("shows curl with fields and recordings that exist", async () => {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Config } from "../../config.ts";
 import { speechModels, vadModels } from "../../models/catalog.ts";
 import { sizeOf } from "../../models/download.ts";
-import { findWeights } from "../../models/ensure.ts";
+import { find as findWeights } from "../../models/ensure.ts";
 import type { Info } from "../../native.ts";
 import type { Finding } from "../doctor.ts";
 
@@ -131,7 +131,7 @@ export async function* checkWeights(config: Config): AsyncGenerator<Finding> {
     if (!found) yield unknown("VAD", `VAD_MODEL=${name} is not known`);
     else if ((await sizeOf(join(modelsDir, found.file))) === found.bytes)
       yield { level: "ok", topic: "VAD", text: name };
-    else yield missing("VAD", name);
+    else yield await missing("VAD", name, `${config.vadUrl}/${found.file}`);
   }
 }
 
@@ -147,10 +147,10 @@ async function checkSpeechModel(config: Config): Promise<Finding> {
     const weights = findWeights(speechModels, name, "WHISPER_MODEL");
     const path = join(modelsDir, weights.file);
     if ((await sizeOf(path)) === weights.bytes) return checkFile(topic, path, config, true);
+    return missing(topic, name, `${config.modelsUrl}/${weights.file}`);
   } catch (error) {
     return unknown(topic, (error as Error).message);
   }
-  return missing(topic, name);
 }
 
 /** Reads weights in a child process. */
@@ -175,12 +175,25 @@ const unknown = (topic: string, text: string): Finding => ({
   remedy: "whisper-api models list --all shows the names.",
 });
 
-const missing = (topic: string, name: string): Finding => ({
-  level: "warn",
-  topic,
-  text: `${name} is not here yet: it is downloaded at the next start`,
-  remedy: `whisper-api models pull ${name}`,
-});
+const reachMs = 5000;
+
+/** Weights that the next start would download, if it can. */
+async function missing(topic: string, name: string, url: string): Promise<Finding> {
+  const remedy = `whisper-api models pull ${name}`;
+  const problem = await fetch(url, { method: "HEAD", signal: AbortSignal.timeout(reachMs) }).then(
+    ({ status, ok }) => (ok ? null : `answers ${status}`),
+    (error: Error & { code?: string }) => `cannot be reached: ${error.code ?? error.message}`,
+  );
+  const { origin } = new URL(url);
+  return problem === null
+    ? { level: "warn", topic, text: `${name} is not here yet: it is downloaded at the next start`, remedy }
+    : {
+        level: "warn",
+        topic,
+        text: `${name} is not here, and ${origin} ${problem}`,
+        remedy: `With a network: ${remedy}`,
+      };
+}
 
 function readText(path: string): string {
   try {

@@ -60,8 +60,8 @@ export async function* checkMemory(config: Config): AsyncGenerator<Finding> {
   const [own, inModels] = await Promise.all([sizeOf(name), sizeOf(join(modelsDir, name))]);
   const bytes = known?.bytes ?? (own || inModels);
   const free = process.availableMemory();
-  const taken = bytes > 0 ? `, ${name} takes about ${gibi(1.5 * bytes)}` : "";
-  const shown = `${gibi(free)} GiB are free${taken}`;
+  const taken = bytes > 0 ? `, ${name} takes about ${size(1.5 * bytes)}` : "";
+  const shown = `${size(free)} are free${taken}`;
   if (free >= 1.5 * bytes) yield { level: "ok", topic: "Memory", text: shown };
   else
     yield {
@@ -72,7 +72,8 @@ export async function* checkMemory(config: Config): AsyncGenerator<Finding> {
     };
 }
 
-const gibi = (bytes: number) => (bytes / 2 ** 30).toFixed(1);
+const size = (bytes: number) =>
+  bytes >= 2 ** 30 ? `${(bytes / 2 ** 30).toFixed(1)} GiB` : `${Math.ceil(bytes / 2 ** 20)} MiB`;
 
 /** Whether anybody answers at REDIS_URL. Without that setting there is nothing to reach. */
 export async function* checkStore(config: Config & { readonly redisUrl?: string }): AsyncGenerator<Finding> {

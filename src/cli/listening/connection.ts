@@ -1,11 +1,12 @@
 /** A live session: in this process, or of a server. The same events go in and out. */
+import { unlimitedAudio } from "../../core/limits.ts";
 import { defaultConfig } from "../../live/config.ts";
 import type { ServerEvent } from "../../live/events.ts";
 import { defaultLimits } from "../../live/limits.ts";
 import { Session } from "../../live/session.ts";
 import { Failure } from "../command.ts";
 import { commandLog } from "../terminal.ts";
-import { openDeps } from "../transcription/local.ts";
+import { openHere } from "../transcription/local.ts";
 import { authorization, type ServerAddress } from "../transcription/remote.ts";
 
 export interface Connection extends AsyncDisposable {
@@ -30,15 +31,16 @@ const clock = {
   },
 };
 
-/** Throws as `openDeps`. */
+/** Throws as `openHere`. */
 export async function openLocal(model: string | undefined, listener: Listener): Promise<Connection> {
-  const { engine } = await openDeps({ model, vad: true });
+  const { engine } = await openHere({ model, vad: true });
   const session = new Session({
     engine,
     spoken: { model: engine.model.id, knowsModel: () => true, languages: engine.model.languages },
     log: commandLog,
     clock,
     limits: { ...defaultLimits, lifetimeMs },
+    allowance: unlimitedAudio,
     config: defaultConfig,
     dialect: "ga",
     send: (event) => listener.received(event as ServerEvent),

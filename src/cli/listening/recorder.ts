@@ -7,6 +7,8 @@ export const sampleRate = 24_000;
 export interface Program {
   readonly name: string;
   readonly command: readonly string[];
+  /** What to look at when it fails. */
+  readonly hint?: string;
 }
 
 const raw = ["-f", "s16le", "-ac", "1", "-ar", `${sampleRate}`, "-"];
@@ -28,6 +30,8 @@ function recorders(platform: string, device: string | undefined): Program[] {
   return [arecord, ffmpeg("-f", "pulse", "-i", device ?? "default"), sox];
 }
 
+const microphoneHint = " Is there a microphone? --device names one.";
+
 /** What records here from the microphone, or reads `input` at the pace of speech. Throws Failure when no program is there. */
 export function findRecorder(input: string | undefined, device: string | undefined): Program {
   const programs =
@@ -35,7 +39,7 @@ export function findRecorder(input: string | undefined, device: string | undefin
       ? recorders(process.platform, device)
       : [ffmpeg("-re", "-i", input === "-" ? "pipe:0" : input)];
   const found = programs.find(({ name }) => Bun.which(name) !== null);
-  if (found) return found;
+  if (found) return input === undefined ? { ...found, hint: microphoneHint } : found;
   const names = [...new Set(programs.map(({ name }) => name))];
   throw new Failure(
     input === undefined
@@ -72,7 +76,8 @@ export class Recorder {
     const code = await this.child.exited;
     if (this.isStopped || (code === 0 && bytes > 0)) return;
     const lines = (await this.said).trim().split("\n");
-    throw new Failure(`${this.program.name} could not record: ${lines.at(-1) || `it ended with ${code}`}`);
+    const { name, hint = "" } = this.program;
+    throw new Failure(`${name} could not record: ${lines.at(-1) || `it ended with ${code}`}.${hint}`);
   }
 
   /** Idempotent. */

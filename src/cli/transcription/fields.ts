@@ -1,8 +1,10 @@
 /** The options of `transcribe` that are fields of the API: the same table, the same checks, the same sentences. */
 import { Option } from "commander";
 import type { TSchema } from "elysia";
+import { languageCodes } from "../../core/languages.ts";
 import { type FieldTexts, readForm, wireName } from "../../http/form.ts";
 import { transcriptionFields, translationFields } from "../../modules/transcriptions/schema.ts";
+import { suggest } from "../command.ts";
 
 /** Said in another way here, or of no use here. */
 const otherwise = new Set(["model", "responseFormat", "stream", "timestampGranularities", "vadFilter"]);
@@ -10,15 +12,17 @@ const otherwise = new Set(["model", "responseFormat", "stream", "timestampGranul
 const fields = Object.entries<TSchema>(transcriptionFields).filter(([key]) => !otherwise.has(key));
 
 /** First in the help: what most people look for. */
-const common = new Set(["language", "prompt", "keywords", "vad", "temperature"]);
+const common = ["language", "prompt", "keywords", "vad", "temperature"];
 
 /** `--beam-size` for `beam_size`; what is off by default is a switch, what is on takes true or false. */
 export function fieldOptions(): Option[] {
+  const rank = (key: string) => (common.includes(key) ? common.indexOf(key) : common.length);
   return fields
-    .map(([key, schema]) => ({ key, option: fieldOption(key, schema) }))
-    .sort((a, b) => Number(common.has(b.key)) - Number(common.has(a.key)))
-    .map(({ key, option }) =>
-      option.helpGroup(common.has(key) ? "Transcription:" : "Fields of the API, as documented there:"),
+    .toSorted(([a], [b]) => rank(a) - rank(b))
+    .map(([key, schema]) =>
+      fieldOption(key, schema).helpGroup(
+        common.includes(key) ? "Transcription:" : "Fields of the API, as documented there:",
+      ),
     );
 }
 
@@ -38,7 +42,7 @@ function fieldOption(key: string, schema: TSchema): Option {
   if (isList) option.argParser((text: string, before: readonly string[] = []) => [...before, text]);
   const choices = schema.type === "boolean" ? ["true", "false"] : (schema.enum ?? schema.items?.enum);
   if (choices && !isSwitch) option.choices(choices);
-  return option;
+  return key.startsWith("language") ? suggest(option, languageCodes) : option;
 }
 
 /**

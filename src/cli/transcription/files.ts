@@ -31,10 +31,10 @@ export async function findInputs(given: readonly string[]): Promise<string[]> {
     if (matches.length === 0) throw new Failure(`Nothing matches ${path}`, exitCodes.misuse);
     found.push(...matches.sort());
   }
-  const unique = [...new Set(found)];
-  if (unique.length < found.length && found.filter((path) => path === stdin).length > 1)
+  if (found.indexOf(stdin) < found.lastIndexOf(stdin)) {
     throw new Failure("Expected - (stdin) once", exitCodes.misuse);
-  return unique;
+  }
+  return [...new Set(found)];
 }
 
 const exists = async (path: string) => (await stat(path).catch(() => null)) !== null;

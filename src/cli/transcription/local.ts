@@ -1,5 +1,5 @@
 /** Transcribes in this process: no server, no copy of the recording. */
-import { boot } from "../../boot.ts";
+import { openEngine } from "../../boot.ts";
 import { loadConfig } from "../../config.ts";
 import { showsTokens, streamView } from "../../core/formats.ts";
 import type { Logger } from "../../log.ts";
@@ -16,8 +16,8 @@ export interface LocalOptions {
   readonly vad: boolean;
 }
 
-/** What a command computes with. Throws ConfigError, ModelError, or Failure when another model than the wanted would answer. */
-export async function openDeps({ model, vad }: LocalOptions) {
+/** The engine of a command: no store, no server. Throws ConfigError, ModelError, or Failure when another model than the wanted would answer. */
+export async function openHere({ model, vad }: LocalOptions) {
   const { config, warnings } = loadConfig();
   const wanted = model ?? config.whisperModel;
   const notes = [...warnings];
@@ -30,8 +30,8 @@ export async function openDeps({ model, vad }: LocalOptions) {
     },
   };
   const settings = { ...config, whisperModel: wanted, vadModel: vad ? config.vadModel : "off" };
-  const deps = await boot(settings, log);
-  const { id } = deps.engine.model;
+  const opened = await openEngine(settings, log);
+  const { id } = opened.engine.model;
   // the bundled model in place of the wanted one: for a server better than nothing, here a file full of wrong words
   if (id === "demo" && wanted !== "demo" && !wanted.endsWith("demo.bin")) {
     throw new Failure(
@@ -40,18 +40,17 @@ export async function openDeps({ model, vad }: LocalOptions) {
     );
   }
   for (const note of notes) commandLog.warn(note);
-  return deps;
+  return { config, ...opened };
 }
 
-/** Throws as `openDeps`. */
+/** Throws as `openHere`. */
 export async function openLocal(options: LocalOptions): Promise<Transcriber> {
-  const deps = await openDeps(options);
-  const { engine } = deps;
+  const { engine, hasVad } = await openHere(options);
   return {
     async *transcribe({ path, isTranslation, fields, shown, signal }) {
       const own = new Map([...fields].filter(([name]) => name !== "model"));
       const task = isTranslation ? "translate" : "transcribe";
-      const request = readRequest(task, own, engine.model, deps.hasVad());
+      const request = readRequest(task, own, engine.model, hasVad());
       const events = await engine.transcribe({
         path,
         options: request.options,

@@ -75,14 +75,22 @@ async function* events(body: ReadableStream<Uint8Array>): AsyncGenerator<Payload
     .pipeThrough(new EventSourceParserStream()) as unknown as AsyncIterable<{ data: string }>;
   for await (const { data } of messages) {
     if (data === "[DONE]") return;
-    const payload = JSON.parse(data) as Payload & { error?: { message?: string } };
+    const payload = parse(data);
     if (payload.error) throw new Failure(payload.error.message ?? "The server failed");
     yield payload;
   }
 }
 
+function parse(data: string): Payload & { readonly error?: { readonly message?: string } } {
+  try {
+    return JSON.parse(data);
+  } catch {
+    throw new Failure("The server sent something that is no transcript");
+  }
+}
+
 /** What an answer that is none says, in a sentence. */
-export async function refusal(response: Response): Promise<Failure> {
+async function refusal(response: Response): Promise<Failure> {
   const text = await response.text();
   let message = text.slice(0, 200).trim();
   try {

@@ -26,7 +26,7 @@ export const models = ({ engine }: Pick<Deps, "engine">) => {
             summary: "List the names that `model` may have",
             responses: {
               200: jsonResponse("The loaded model and its aliases"),
-              ...errorResponses(["invalid_api_key"]),
+              ...errorResponses(["invalid_api_key", "store_unavailable"]),
             },
           },
         },
@@ -37,7 +37,7 @@ export const models = ({ engine }: Pick<Deps, "engine">) => {
           summary: "Describe one of them",
           responses: {
             200: jsonResponse("The model"),
-            ...errorResponses(["invalid_api_key", "model_not_found"]),
+            ...errorResponses(["invalid_api_key", "store_unavailable", "model_not_found"]),
           },
         },
       })

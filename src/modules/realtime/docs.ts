@@ -73,6 +73,7 @@ const errors = errorResponses([
   "unknown_parameter",
   "invalid_json",
   "invalid_api_key",
+  "store_unavailable",
   "request_too_large",
   "rate_limit_exceeded",
 ]);
@@ -89,7 +90,7 @@ export const socketDocs: DocumentDecoration = {
   ],
   responses: {
     101: { description: "A WebSocket" },
-    ...errorResponses(["invalid_api_key", "upgrade_required"]),
+    ...errorResponses(["invalid_api_key", "store_unavailable", "upgrade_required"]),
   },
 };
 

@@ -2,8 +2,9 @@
 import { Elysia } from "elysia";
 import { integer, object } from "../../core/read.ts";
 import type { Deps } from "../../http/deps.ts";
-import { bearerOf } from "../../http/guard.ts";
+import { callerOf, type Identify } from "../../http/guard.ts";
 import { readJson } from "../../http/json.ts";
+import type { Limits } from "../../http/limits.ts";
 import { modelAliases } from "../../http/model-names.ts";
 import {
   betaSessionObject,
@@ -19,10 +20,10 @@ import { closeCodes } from "../../live/limits.ts";
 import { secretDocs, sessionDocs, socketDocs } from "./docs.ts";
 import { Secrets } from "./secrets.ts";
 import { Sessions } from "./sessions.ts";
-import { callerOf, connect, type RealtimeState } from "./socket.ts";
+import { connect, type RealtimeState } from "./socket.ts";
 
-/** Two parts, since keys are checked in different ways. `guard`: throws invalid_api_key. */
-export function realtime(deps: Deps, guard: RealtimeState["guard"]) {
+/** Two parts, since keys are checked in different ways. */
+export function realtime(deps: Deps, identify: Identify, limits: Limits) {
   const { config, engine } = deps;
   const { id, languages } = engine.model;
   const spoken: Spoken = {
@@ -32,18 +33,11 @@ export function realtime(deps: Deps, guard: RealtimeState["guard"]) {
   };
   const sessions = new Sessions({ all: config.maxSessions, perCaller: config.maxSessionsPerCaller });
   const secrets = new Secrets();
-  const state: RealtimeState = { deps, guard, spoken, sessions, secrets };
+  const state: RealtimeState = { deps, identify, limits, spoken, sessions, secrets };
   deps.stopping.addEventListener("abort", () => sessions.endAll(closeCodes.restart));
 
-  const make = (
-    request: Request,
-    server: Parameters<typeof connect>[2],
-    config: SessionConfig,
-    ms: number,
-  ) => {
-    const key = bearerOf(request.headers.get("authorization")) ?? "";
-    const caller = callerOf(deps, key, server?.requestIP(request)?.address ?? "");
-    const { value, secret } = secrets.create(caller, config, ms);
+  const make = (request: Request, config: SessionConfig, ms: number) => {
+    const { value, secret } = secrets.create(callerOf(request), config, ms);
     return { value, expires_at: Math.floor(secret.expiresAtMs / 1000) };
   };
   const identity = () => ({ id: newId("sess"), expiresAt: 0, detector: engine.detector });
@@ -57,13 +51,13 @@ export function realtime(deps: Deps, guard: RealtimeState["guard"]) {
     secrets: new Elysia({ name: "realtime-secrets", prefix: "/v1/realtime" })
       .post(
         "/client_secrets",
-        async ({ request, server }) => {
+        async ({ request }) => {
           const given = readSecret(await readJson(request), "body");
           const config =
             given.session === undefined ? defaultConfig : update(defaultConfig, given.session, spoken);
           const seconds = given.expires_after?.seconds ?? defaultSeconds;
           return {
-            ...make(request, server, config, seconds * 1000),
+            ...make(request, config, seconds * 1000),
             session: sessionObject(config, identity()),
           };
         },
@@ -71,9 +65,9 @@ export function realtime(deps: Deps, guard: RealtimeState["guard"]) {
       )
       .post(
         "/transcription_sessions",
-        async ({ request, server }) => {
+        async ({ request }) => {
           const config = updateBeta(defaultConfig, await readJson(request), spoken);
-          const client_secret = make(request, server, config, defaultSeconds * 1000);
+          const client_secret = make(request, config, defaultSeconds * 1000);
           return { ...betaSessionObject(config, identity()), client_secret };
         },
         { parse: "none", detail: sessionDocs },

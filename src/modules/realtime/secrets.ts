@@ -1,10 +1,11 @@
 /** Client secrets: keys for browsers, which live for minutes and carry a session's settings. Kept in memory only. */
+import type { Caller } from "../../core/caller.ts";
 import { AppError } from "../../core/errors.ts";
 import type { SessionConfig } from "../../live/config.ts";
 
 export interface Secret {
   /** Who asked for it: its sessions count as his. */
-  readonly caller: string;
+  readonly caller: Caller;
   readonly config: SessionConfig;
   /** Unix milliseconds. */
   readonly expiresAtMs: number;
@@ -19,7 +20,7 @@ export class Secrets {
   constructor(private readonly now: () => number = Date.now) {}
 
   /** Makes one; the value is known to its receiver only. Throws rate_limit_exceeded when there are too many. */
-  create(caller: string, config: SessionConfig, lifetimeMs: number): { value: string; secret: Secret } {
+  create(caller: Caller, config: SessionConfig, lifetimeMs: number): { value: string; secret: Secret } {
     if (this.byDigest.size >= maxSecrets) this.removeExpired();
     if (this.byDigest.size >= maxSecrets) {
       throw new AppError("rate_limit_exceeded", `There are ${maxSecrets} client secrets already`, {

@@ -3,9 +3,12 @@
  * before we see them, and asks its hooks twice.
  */
 import type { Server, ServerWebSocket } from "bun";
+import type { Caller } from "../../core/caller.ts";
 import { AppError } from "../../core/errors.ts";
+import type { AudioAllowance } from "../../core/limits.ts";
 import type { Deps } from "../../http/deps.ts";
-import { bearerOf } from "../../http/guard.ts";
+import { bearerOf, type Identify } from "../../http/guard.ts";
+import { type Limits, limitHeaders } from "../../http/limits.ts";
 import { markUpgraded, requestId } from "../../http/trail.ts";
 import { defaultConfig, type SessionConfig, type Spoken } from "../../live/config.ts";
 import { type Dialect, errorEvent, newId } from "../../live/events.ts";
@@ -35,7 +38,6 @@ const clock = {
   },
 };
 
-type Guard = (authorization: string | null) => void;
 type Socket = ServerWebSocket<Handlers>;
 
 /** What Elysia's server calls on the data of a socket. */
@@ -47,28 +49,34 @@ interface Handlers {
 
 export interface RealtimeState {
   readonly deps: Deps;
-  readonly guard: Guard;
+  readonly identify: Identify;
+  readonly limits: Limits;
   readonly spoken: Spoken;
   readonly sessions: Sessions;
   readonly secrets: Secrets;
 }
 
-interface Caller {
-  readonly name: string;
+/** Whose session it is, and what it begins with. */
+interface Opening {
+  readonly caller: Caller;
   readonly config: SessionConfig;
 }
 
 /** Throws invalid_api_key or upgrade_required for requests that ask for no WebSocket. Those that do are told over it. */
-export function connect(state: RealtimeState, request: Request, server: Server<unknown> | null): Response {
+export async function connect(
+  state: RealtimeState,
+  request: Request,
+  server: Server<unknown> | null,
+): Promise<Response> {
   const offered = (request.headers.get("sec-websocket-protocol") ?? "").split(",").map((name) => name.trim());
   if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
-    state.guard(request.headers.get("authorization"));
+    await state.identify(request, server);
     throw upgradeRequired();
   }
   const headers = new Headers({ "x-request-id": requestId(request) });
   if (offered.includes("realtime")) headers.set("sec-websocket-protocol", "realtime");
-  const address = server?.requestIP(request)?.address ?? "";
-  const data = admit(state, request, offered, address);
+  const data = await admit(state, request, offered, server);
+  for (const [name, value] of limitHeaders(request)) headers.set(name, value);
   if (!server?.upgrade(request, { headers, data })) {
     data.close(); // it has taken a session's place
     throw upgradeRequired();
@@ -79,28 +87,31 @@ export function connect(state: RealtimeState, request: Request, server: Server<u
 
 const upgradeRequired = () => new AppError("upgrade_required", "Expected a request for a WebSocket");
 
-function admit(
+async function admit(
   state: RealtimeState,
   request: Request,
   offered: readonly string[],
-  address: string,
-): Handlers {
-  const { deps, sessions } = state;
+  server: Server<unknown> | null,
+): Promise<Handlers> {
+  const { deps, sessions, limits } = state;
   let code: number = refusalCodes.key;
   try {
     checkOrigin(deps, request);
-    const caller = identify(state, request, offered, address);
+    const opening = await identify(state, request, offered, server);
+    const { caller } = opening;
     code = refusalCodes.shape;
-    const config = configOf(state, request, caller);
+    const config = configOf(state, request, opening);
     code = closeCodes.overload;
-    const leave = sessions.enter(caller.name);
+    await limits.admit(request, caller);
+    const leave = sessions.enter(caller.id);
     const isBeta =
       /realtime=v1/.test(request.headers.get("openai-beta") ?? "") ||
       offered.includes("openai-beta.realtime-v1");
-    return speaker(state, config, isBeta ? "beta" : "ga", { leave, requestId: requestId(request) });
+    const connection = { leave, requestId: requestId(request), allowance: limits.audio(caller) };
+    return speaker(state, config, isBeta ? "beta" : "ga", connection);
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
-    return refuser(error, error.code === "origin_not_allowed" ? closeCodes.policy : code);
+    return refuser(error, closeCodeOf(error) ?? code);
   }
 }
 
@@ -109,34 +120,36 @@ function checkOrigin({ config }: Deps, request: Request): void {
   const origin = request.headers.get("origin")?.toLowerCase();
   const allowed = config.allowedOrigins;
   if (origin === undefined || allowed.includes("*") || allowed.includes(origin)) return;
+  if (URL.parse(origin)?.host === request.headers.get("host")?.toLowerCase()) return; // our own page
   throw new AppError("origin_not_allowed", "Pages of this origin may not call: see ALLOWED_ORIGINS");
 }
 
 const keyProtocol = "openai-insecure-api-key.";
 
-/** Throws invalid_api_key. */
-function identify(
-  { guard, secrets, deps }: RealtimeState,
+/** Where that says more than how far the request has come. */
+function closeCodeOf({ code }: AppError): number | null {
+  if (code === "origin_not_allowed") return closeCodes.policy;
+  return code === "store_unavailable" ? closeCodes.overload : null;
+}
+
+/** Throws invalid_api_key or StoreUnavailable. */
+async function identify(
+  { identify, secrets }: RealtimeState,
   request: Request,
   offered: readonly string[],
-  address: string,
-): Caller {
+  server: Server<unknown> | null,
+): Promise<Opening> {
   const inProtocol = offered.find((name) => name.startsWith(keyProtocol))?.slice(keyProtocol.length);
   const header =
     request.headers.get("authorization") ?? (inProtocol === undefined ? null : `Bearer ${inProtocol}`);
   const key = bearerOf(header) ?? "";
   const secret = key.startsWith("ek_") ? secrets.find(key) : undefined;
-  if (secret) return { name: secret.caller, config: secret.config };
-  guard(header);
-  return { name: callerOf(deps, key, address), config: defaultConfig };
+  if (secret) return secret;
+  return { caller: await identify(request, server, header), config: defaultConfig };
 }
 
-/** Whose sessions count together. */
-export const callerOf = ({ config }: Deps, key: string, address: string): string =>
-  config.apiKeys.length > 0 ? new Bun.CryptoHasher("sha256").update(key).digest("hex") : address;
-
 /** `?intent=transcription`, or `?model=`: old clients cannot send the former. Throws missing_model or invalid_model. */
-function configOf({ spoken }: RealtimeState, request: Request, { config }: Caller): SessionConfig {
+function configOf({ spoken }: RealtimeState, request: Request, { config }: Opening): SessionConfig {
   const query = new URLSearchParams(/\?([^#]*)/.exec(request.url)?.[1] ?? "");
   const model = query.get("model");
   if (model === null && query.get("intent") !== "transcription" && config === defaultConfig) {
@@ -168,7 +181,11 @@ function speaker(
   { deps, spoken, sessions }: RealtimeState,
   config: SessionConfig,
   dialect: Dialect,
-  connection: { readonly leave: () => void; readonly requestId: string },
+  connection: {
+    readonly leave: () => void;
+    readonly requestId: string;
+    readonly allowance: AudioAllowance;
+  },
 ): Handlers {
   const { engine, log } = deps;
   const startedAt = performance.now();
@@ -181,6 +198,7 @@ function speaker(
         log,
         clock,
         limits: { ...defaultLimits, lifetimeMs: deps.config.sessionLifetimeMs },
+        allowance: connection.allowance,
         config,
         dialect,
         send: (event) => sendJson(ws, event),

@@ -1,12 +1,15 @@
 /** /docs: Swagger's page over the routes' descriptions, with its script and style from here: it works without a network. */
 import { swagger } from "@elysiajs/swagger";
 import { Elysia } from "elysia";
+import style from "swagger-ui-dist/swagger-ui.css" with { type: "file" };
+import script from "swagger-ui-dist/swagger-ui-bundle.js" with { type: "file" };
 import { AppError } from "../../core/errors.ts";
 
 const path = "/docs";
-const files: Readonly<Record<string, string>> = {
-  "swagger-ui.css": "text/css; charset=utf-8",
-  "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
+/** Paths of files that a compiled program carries. */
+const files: Readonly<Record<string, { readonly path: string; readonly type: string }>> = {
+  "swagger-ui.css": { path: style, type: "text/css; charset=utf-8" },
+  "swagger-ui-bundle.js": { path: script, type: "text/javascript; charset=utf-8" },
 };
 const page = `<!doctype html>
 <html lang="en">
@@ -29,10 +32,9 @@ export const docs = (version: string) =>
     .get(
       `${path}/ui/:file`,
       ({ params }) => {
-        const type = files[params.file];
-        if (type === undefined) throw new AppError("not_found", "There is no such file");
-        const found = Bun.resolveSync(`swagger-ui-dist/${params.file}`, import.meta.dir);
-        return new Response(Bun.file(found), { headers: { "content-type": type } });
+        const file = files[params.file];
+        if (!file) throw new AppError("not_found", "There is no such file");
+        return new Response(Bun.file(file.path), { headers: { "content-type": file.type } });
       },
       { detail: { hide: true } },
     )

@@ -4,9 +4,8 @@ import type { Deps } from "../../http/deps.ts";
 import { jsonResponse } from "../../http/openapi.ts";
 import { docs } from "./docs.ts";
 
-export const system = ({ engine, version }: Pick<Deps, "engine" | "version">) =>
+export const system = ({ engine, store, version }: Pick<Deps, "engine" | "store" | "version">) =>
   new Elysia({ name: "system" })
-    .get("/", () => ({ name: "whisper-api", version, docs: "/docs" }), { detail: { hide: true } })
     // Never the bare text OK: wyoming_openai would take us for another server.
     .get(
       "/health",
@@ -23,10 +22,13 @@ export const system = ({ engine, version }: Pick<Deps, "engine" | "version">) =>
       "/ready",
       ({ set }) => {
         const { running, queued, maxRunning, maxQueued } = engine.status();
-        const ready = running < maxRunning || queued < maxQueued;
-        set.status = ready ? 200 : 503;
+        const takesWork = running < maxRunning || queued < maxQueued;
+        set.status = takesWork ? 200 : 503;
+        // without its store it still transcribes
+        const ready = store.isAvailable ? "ready" : "degraded";
         return {
-          status: ready ? "ready" : "overloaded",
+          status: takesWork ? ready : "overloaded",
+          store: store.isAvailable ? "available" : "unavailable",
           running,
           queued,
           max_running: maxRunning,
@@ -37,7 +39,10 @@ export const system = ({ engine, version }: Pick<Deps, "engine" | "version">) =>
         detail: {
           tags: ["System"],
           summary: "Whether another request would be taken",
-          responses: { 200: jsonResponse("Yes"), 503: jsonResponse("Not now: the queue is full") },
+          responses: {
+            200: jsonResponse("Yes: ready, or degraded while Redis is away"),
+            503: jsonResponse("Not now: the queue is full"),
+          },
         },
       },
     )

@@ -1,24 +1,17 @@
 /** /v1/audio/transcriptions/{task_id}: what becomes of recordings that were sent with `async=true`. */
 import { Elysia } from "elysia";
-import { AppError } from "../../core/errors.ts";
 import { hasEnded } from "../../core/task.ts";
-import { callerOf } from "../../http/caller.ts";
 import type { Deps } from "../../http/deps.ts";
+import { callerOf } from "../../http/guard.ts";
 import { readQuery } from "../../http/query.ts";
-import { eventStream } from "../../http/sse.ts";
-import { report } from "../../http/trail.ts";
 import type { Task } from "../../store/tasks.ts";
 import { taskObject } from "../../tasks/object.ts";
 import { deleteDocs, eventsDocs, findDocs, listDocs } from "./docs.ts";
 import { eventFields, listDefaults, listFields, pageDefaults, pageFields } from "./schema.ts";
-
-/** The part of Bun's server that is needed here; app.handle() has none. */
-type Timeouts = { timeout(request: Request, seconds: number): void } | null;
-
-/** How long a client may leave a stream unread. */
-const idleSeconds = 120;
+import { TaskStreams } from "./streams.ts";
 
 export const tasks = (deps: Deps) => {
+  const streams = new TaskStreams(deps);
   // Elysia's router gives null for a malformed escape like %zz.
   const find = (request: Request, id: string | null) => deps.tasks.find(callerOf(request).id, id ?? "");
 
@@ -35,7 +28,7 @@ export const tasks = (deps: Deps) => {
       "/:task_id/events",
       async ({ request, params, server }) => {
         const { after = 0 } = readQuery(eventFields, request);
-        return stream(deps, await find(request, params.task_id), after, request, server);
+        return streams.open(await find(request, params.task_id), after, request, server);
       },
       { detail: eventsDocs },
     )
@@ -81,21 +74,5 @@ async function show(deps: Deps, task: Task, request: Request): Promise<Response>
     page_size: pageSize,
     total,
     has_more: first + count < total,
-  });
-}
-
-function stream(deps: Deps, task: Task, after: number, request: Request, server: Timeouts): Response {
-  const abandoned = new AbortController();
-  const { stopping, log } = deps;
-  const signal = AbortSignal.any([request.signal, abandoned.signal, stopping]);
-  async function* events() {
-    yield* deps.tasks.follow(task, after, signal);
-    if (stopping.aborted) throw new AppError("server_shutting_down", "The server is shutting down");
-  }
-  return eventStream({
-    events: events(),
-    failed: (error) => ({ error: report(error, request, log) }),
-    abandoned: () => abandoned.abort(),
-    pulled: () => server?.timeout(request, idleSeconds),
   });
 }

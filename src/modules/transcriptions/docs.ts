@@ -21,8 +21,10 @@ const errors = errorResponses([
   "request_timeout",
   "request_too_large",
   "unsupported_media_type",
+  "rate_limit_exceeded",
   "server_overloaded",
   "server_shutting_down",
+  "store_unavailable",
   "model_unavailable",
 ]);
 

@@ -3,10 +3,11 @@ import { Elysia } from "elysia";
 import { render, type StreamView, showsTokens, streamView } from "../../core/formats.ts";
 import type { Options } from "../../core/options.ts";
 import { collect, type TranscriptEvent, transcriptOf } from "../../core/transcript.ts";
-import { callerOf } from "../../http/caller.ts";
 import type { Deps } from "../../http/deps.ts";
 import { fetchRecording } from "../../http/fetch-recording.ts";
 import { invalid, wireName } from "../../http/form.ts";
+import { callerOf } from "../../http/guard.ts";
+import type { Limits } from "../../http/limits.ts";
 import { eventStream } from "../../http/sse.ts";
 import { report, requestId } from "../../http/trail.ts";
 import { receiveUpload } from "../../http/upload.ts";
@@ -22,13 +23,13 @@ type Timeouts = { timeout(request: Request, seconds: number): void } | null;
 
 const wantedFields = new Set(Object.keys(transcriptionFields).map(wireName));
 
-export const transcriptions = (deps: Deps) =>
+export const transcriptions = (deps: Deps, limits: Limits) =>
   new Elysia({ name: "transcriptions", prefix: "/v1/audio" })
-    .post("/transcriptions", ({ request, server }) => answer(deps, "transcribe", request, server), {
+    .post("/transcriptions", ({ request, server }) => answer(deps, limits, "transcribe", request, server), {
       parse: "none",
       detail: transcriptionDocs,
     })
-    .post("/translations", ({ request, server }) => answer(deps, "translate", request, server), {
+    .post("/translations", ({ request, server }) => answer(deps, limits, "translate", request, server), {
       parse: "none",
       detail: translationDocs,
     });
@@ -38,6 +39,7 @@ const idleSeconds = 120;
 
 async function answer(
   deps: Deps,
+  limits: Limits,
   task: Options["task"],
   request: Request,
   server: Timeouts,
@@ -48,14 +50,15 @@ async function answer(
   const abandoned = new AbortController();
   const signal = AbortSignal.any([request.signal, abandoned.signal]);
   try {
-    const started = await start(deps, task, request, signal);
+    const started = await start(deps, limits, task, request, signal);
     if ("id" in started) return accepted(started, request);
     const { events, view, options, stream } = started;
     if (stream) {
       return eventStream({
-        events: payloads(events, streamView(view, options), () =>
-          deps.log.info("stream corrected", { requestId: requestId(request) }),
-        ),
+        events: payloads(events, streamView(view, options), () => {
+          deps.metrics.correctedStreams.inc();
+          deps.log.info("stream corrected", { requestId: requestId(request) });
+        }),
         failed: (error) => ({ error: report(error, request, deps.log) }),
         abandoned: () => abandoned.abort(),
         pulled: limitIdleness,
@@ -69,29 +72,35 @@ async function answer(
 }
 
 /** Resolves when the run has begun, or a task is made. The file is gone by then: the engine has decoded it, or the task has it. */
-async function start(deps: Deps, task: Options["task"], request: Request, signal: AbortSignal) {
+async function start(
+  deps: Deps,
+  limits: Limits,
+  task: Options["task"],
+  request: Request,
+  signal: AbortSignal,
+) {
   const { config, engine } = deps;
-  const limits = {
+  const uploadLimits = {
     directory: config.uploadDir,
     maxFileBytes: config.maxFileSize,
     stallTimeoutMs: config.uploadTimeoutMs,
   };
-  await using upload = await receiveUpload(request, limits, (field) => wantedFields.has(field));
+  await using upload = await receiveUpload(request, uploadLimits, (field) => wantedFields.has(field));
   const form = readRequest(task, upload.fields, engine.model, deps.hasVad());
   const { options, view, stream, watcher } = form;
   const isTask = form.async ?? prefersTask(request);
   if (isTask && stream) throw invalid("stream", "false for a task", "true");
   if (!isTask && watcher) throw invalid("webhook_url", "async=true", "a request that waits for its answer");
   await using fetched =
-    form.url === null ? null : await fetchRecording(form.url, deps.outbound, limits, signal);
+    form.url === null ? null : await fetchRecording(form.url, deps.outbound, uploadLimits, signal);
   const file = fetched ?? upload.file;
   if (!file) throw new Error("The upload has neither file nor url");
   if (isTask) {
     const { path, bytes, sha256 } = file;
-    const caller = callerOf(request).id;
+    const { id: caller, limits } = callerOf(request);
     // The upload is removed when this returns.
     return await deps.tasks.submit({
-      ...{ path, bytes, sha256, caller, options, view, watcher },
+      ...{ path, bytes, sha256, caller, limits, options, view, watcher },
       requestId: requestId(request),
     });
   }
@@ -102,6 +111,7 @@ async function start(deps: Deps, task: Options["task"], request: Request, signal
     priority: "request",
     signal,
     requestId: requestId(request),
+    ...limits.audio(callerOf(request), request),
   });
   return { events, view, options, stream };
 }

@@ -1,8 +1,8 @@
 /** /v1/webhooks: who is told that a task has ended, and what came of telling him. */
 import { Elysia } from "elysia";
 import { AppError } from "../../core/errors.ts";
-import { callerOf } from "../../http/caller.ts";
 import type { Deps } from "../../http/deps.ts";
+import { callerOf } from "../../http/guard.ts";
 import { readJson } from "../../http/json.ts";
 import { readQuery } from "../../http/query.ts";
 import { createDocs, deleteDocs, deliveriesDocs, findDocs, listDocs, redeliverDocs } from "./docs.ts";

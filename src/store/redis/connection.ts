@@ -1,10 +1,14 @@
 /** One connection to Redis, on which no command waits for long: when Redis is away, whoever asks is told at once. */
-import { Redis } from "ioredis";
+import { Redis, ReplyError } from "ioredis";
 import type { Logger } from "../../log.ts";
 import { StoreUnavailable } from "../store.ts";
 
+/** A Redis that does not answer for so long counts as away: the connection is given up, so that the next ones do not wait for it. */
+const silenceMs = 1000;
 const commandTimeoutMs = 2000;
-const longestPauseMs = 2000;
+const longestPauseMs = 1000;
+/** Between two lines about commands that Redis refuses. */
+const complaintEveryMs = 60_000;
 
 export interface RedisOptions {
   /** redis:// or rediss://, with user, password and database where wanted. */
@@ -18,6 +22,8 @@ export class RedisConnection {
   /** With `prefix` before every key, in scripts too. */
   readonly client: Redis;
   readonly options: RedisOptions;
+  private isClosed = false;
+  private complainedAt = Number.NEGATIVE_INFINITY;
 
   /** Connects in the background and for ever; a Redis that is away is told once in the log, and once that it is back. */
   constructor(options: RedisOptions) {
@@ -26,16 +32,19 @@ export class RedisConnection {
     this.client = new Redis(url, {
       keyPrefix: `${prefix}:`,
       commandTimeout: commandTimeoutMs,
+      socketTimeout: silenceMs,
       connectTimeout: commandTimeoutMs,
       maxRetriesPerRequest: 0,
       enableOfflineQueue: false,
       retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 10), longestPauseMs),
     });
     let isAway = false;
-    this.client.on("error", (error) => {
-      if (!isAway) log.warn("Redis is away", { error: error.message });
+    const away = (error: string) => {
+      if (!isAway && !this.isClosed) log.warn("Redis is away", { error });
       isAway = true;
-    });
+    };
+    this.client.on("error", ({ message }) => away(message));
+    this.client.on("close", () => away("The connection was closed"));
     this.client.on("ready", () => {
       if (isAway) log.info("Redis is back");
       isAway = false;
@@ -52,11 +61,22 @@ export class RedisConnection {
     try {
       return await act(this.client);
     } catch (error) {
+      if (error instanceof ReplyError) this.complain(error);
       throw new StoreUnavailable(error);
     }
   }
 
+  /** It is there and refuses: no memory left, read-only, no permission. */
+  private complain(error: unknown): void {
+    const now = performance.now();
+    if (now - this.complainedAt < complaintEveryMs) return;
+    this.complainedAt = now;
+    this.options.log.error("Redis refuses a command", { error });
+  }
+
+  /** Idempotent. */
   close(): void {
+    this.isClosed = true;
     this.client.disconnect();
   }
 }

@@ -1,7 +1,11 @@
 /** The shared store: any number of processes on one Redis. */
+import { withFallback } from "../limiter.ts";
+import { memoryLimiter } from "../sqlite/limiter.ts";
 import type { Store, StoreOptions } from "../store.ts";
 import { RedisConnection, type RedisOptions } from "./connection.ts";
 import { RedisJobQueue } from "./jobs.ts";
+import { RedisKeys } from "./keys.ts";
+import { RedisLimiter } from "./limiter.ts";
 import { RedisTasks } from "./tasks.ts";
 import { RedisWebhooks } from "./webhooks.ts";
 
@@ -14,6 +18,8 @@ export function openRedisStore(options: RedisOptions & StoreOptions): Store {
     get isAvailable() {
       return connection.isAvailable && jobs.isAvailable;
     },
+    limiter: withFallback(new RedisLimiter(connection), memoryLimiter()),
+    keys: new RedisKeys(connection),
     blobs: options.blobs,
     webhooks: new RedisWebhooks(connection),
     jobs,

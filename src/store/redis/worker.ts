@@ -12,6 +12,7 @@ const stalledMs = 5000;
 const silenceMs = 15_000;
 /** For BullMQ to end its commands; it would wait for a Redis that is away. */
 const closeMs = 2000;
+const complaintEveryMs = 60_000;
 
 export interface RedisWorkerOptions {
   readonly connection: RedisConnection;
@@ -33,6 +34,7 @@ export class RedisWorker implements Worker {
   readonly #worker: BullWorker<JobData>;
   readonly #running = new Map<string, Running>();
   #closing: Promise<void> | undefined;
+  #complainedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: RedisWorkerOptions) {
     const { connection, prefix, kind, concurrency } = options;
@@ -48,14 +50,14 @@ export class RedisWorker implements Worker {
     });
     this.#worker.on("error", (error) => this.#onError(error));
     this.#worker.on("lockRenewalFailed", (jobIds) => {
-      for (const jobId of jobIds) this.#abort(jobId, "Another worker has taken the job over");
+      for (const jobId of jobIds) this.#running.get(jobId)?.aborter.abort(new TakenOver());
     });
   }
 
   async close(graceMs: number): Promise<void> {
     this.#closing ??= this.#worker.close();
     const grace = setTimeout(() => {
-      for (const jobId of this.#running.keys()) this.#abort(jobId, "The worker stops");
+      for (const { aborter } of this.#running.values()) aborter.abort(new Error("The worker stops"));
     }, graceMs);
     await Promise.all([...this.#running.values()].map(({ left }) => left));
     clearTimeout(grace);
@@ -73,7 +75,11 @@ export class RedisWorker implements Worker {
     const handled = this.#handle(job, signal);
     this.#running.set(jobId, { aborter, left: handled });
     const result = await handled.finally(() => this.#running.delete(jobId));
-    if (result === "aborted") return await this.#giveBack(job, token);
+    if (result === "aborted") {
+      // BullMQ takes this for: leave it where it is.
+      if (signal.reason instanceof TakenOver) throw new WaitingError();
+      return await this.#giveBack(job, token);
+    }
     if (result === undefined) return;
     await job.moveToDelayed(Date.now() + Math.round(result.againInMs), token);
     throw new DelayedError();
@@ -92,20 +98,31 @@ export class RedisWorker implements Worker {
     }
   }
 
-  /** Before all others. When another worker has it already, nothing happens to it. */
+  /** Before all others. */
   async #giveBack(job: BullJob<JobData>, token: string | undefined): Promise<never> {
     await job.updateData({ givenBack: job.data.givenBack + 1 });
     await job.moveToWait(token);
     throw new WaitingError();
   }
 
-  #abort(jobId: string, why: string): void {
-    this.#running.get(jobId)?.aborter.abort(new Error(why));
+  /** That Redis is away is told once, by the store's connection; what it refuses (no memory left, read-only) is told here. */
+  #onError(error: Error): void {
+    const { kind, connection } = this.#options;
+    const nowMs = performance.now();
+    if (error.name !== "ReplyError" || nowMs - this.#complainedAtMs < complaintEveryMs) {
+      connection.options.log.debug("BullMQ", { kind, error });
+      return;
+    }
+    this.#complainedAtMs = nowMs;
+    connection.options.log.error("Redis refuses what the job queue needs", { kind, error });
   }
+}
 
-  /** That Redis is away is told once, by the store's connection. */
-  #onError(error: Error & { code?: string }): void {
-    this.#options.connection.options.log.debug("BullMQ", { kind: this.#options.kind, error });
+class TakenOver extends Error {
+  override readonly name = "TakenOver";
+
+  constructor() {
+    super("Another worker has taken the job over");
   }
 }
 

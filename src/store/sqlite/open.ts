@@ -2,8 +2,11 @@
 import { Database } from "bun:sqlite";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { withFallback } from "../limiter.ts";
 import type { Store, StoreOptions } from "../store.ts";
 import { SqliteJobQueue } from "./jobs.ts";
+import { SqliteKeys } from "./keys.ts";
+import { memoryLimiter, SqliteLimiter } from "./limiter.ts";
 import { Presence } from "./presence.ts";
 import { SqliteTasks } from "./tasks.ts";
 import { SqliteWebhooks } from "./webhooks.ts";
@@ -26,6 +29,8 @@ export function openSqliteStore(dir: string, { log, blobs }: StoreOptions): Stor
   return {
     kind: "sqlite",
     isAvailable: true,
+    limiter: withFallback(new SqliteLimiter(scratch), memoryLimiter()),
+    keys: new SqliteKeys(state),
     webhooks: new SqliteWebhooks(state),
     tasks: new SqliteTasks(state),
     blobs,

@@ -19,14 +19,7 @@ export class Presence {
     mkdirSync(dir, { recursive: true, mode: 0o700 });
     for (const file of readdirSync(dir))
       if (file.endsWith(suffix)) this.isGone(file.slice(0, -suffix.length));
-    do {
-      this.name = crypto.randomUUID();
-      this.#lock = new Database(this.#pathOf(this.name), { create: true });
-      // Waits for those who are just asking about it.
-      this.#lock.run("pragma busy_timeout = 5000");
-      this.#lock.run("begin exclusive");
-      // One who asked between the two lines has taken the file for that of an ended process.
-    } while (!existsSync(this.#pathOf(this.name)));
+    [this.name, this.#lock] = this.#claim();
   }
 
   /** Whether the process of that name has ended. False when it cannot be told. */
@@ -36,8 +29,7 @@ export class Presence {
     if (!existsSync(path)) return true;
     try {
       using lock = new Database(path, { readwrite: true });
-      lock.run("pragma busy_timeout = 0");
-      lock.run("begin exclusive");
+      hold(lock, 0);
       rmSync(path, { force: true });
       return true;
     } catch {
@@ -50,7 +42,26 @@ export class Presence {
     this.#lock.close();
   }
 
+  #claim(): [name: string, lock: Database] {
+    for (;;) {
+      const name = crypto.randomUUID();
+      const lock = new Database(this.#pathOf(name), { create: true });
+      // Waits for one who is just asking about it.
+      hold(lock, 5000);
+      if (existsSync(this.#pathOf(name))) return [name, lock];
+      // One who asked before the lock was there has taken it for that of an ended process.
+      lock.close();
+    }
+  }
+
   #pathOf(name: string): string {
     return join(this.dir, `${name}${suffix}`);
   }
+}
+
+/** Nothing is ever written, so there is no journal. Throws when another has it for so long. */
+function hold(lock: Database, waitMs: number): void {
+  lock.run(`pragma busy_timeout = ${waitMs}`);
+  lock.run("pragma journal_mode = memory");
+  lock.run("begin exclusive");
 }

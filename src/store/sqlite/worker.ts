@@ -9,6 +9,7 @@ const leaseMs = 10_000;
 const renewMs = 3000;
 /** Jobs that other processes add are seen within this time. */
 const pollMs = 500;
+const complaintEveryMs = 60_000;
 
 export interface SqliteWorkerOptions {
   readonly database: Database;
@@ -40,7 +41,7 @@ export class SqliteWorker implements Worker {
   #timer: Timer | undefined;
   #woken: NodeJS.Immediate | undefined;
   #isClosed = false;
-  #hasFailed = false;
+  #complainedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: SqliteWorkerOptions) {
     this.#options = options;
@@ -213,10 +214,11 @@ export class SqliteWorker implements Worker {
   #trying(act: () => void): void {
     try {
       act();
-      this.#hasFailed = false;
     } catch (error) {
-      if (!this.#hasFailed) this.#options.log.error("The job queue cannot be written", { error });
-      this.#hasFailed = true;
+      const nowMs = performance.now();
+      if (nowMs - this.#complainedAtMs < complaintEveryMs) return;
+      this.#complainedAtMs = nowMs;
+      this.#options.log.error("The job queue cannot be written", { error });
     }
   }
 }

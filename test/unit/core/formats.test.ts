@@ -313,7 +313,9 @@ describe("a stream", () => {
     expect(typesOf(events)).toEqual(["delta", "segment", "delta", "segment", "done"]);
     const parts = events.filter(({ type }) => type === "transcript.text.segment");
     expect(parts.map(({ type: _, words: __, ...ten }) => ten)).toEqual(body.segments);
-    expect(parts.flatMap(({ words }) => words)).toEqual(body.words);
+    const words = parts.flatMap(({ words: judged }) => judged as Record<string, unknown>[]);
+    expect(words.map(({ probability: _, ...three }) => three)).toEqual(body.words);
+    for (const { probability } of words) expect(probability).toBeNumber();
     const { segments: _, words: __, ...rest } = body;
     expect(events.at(-1)).toEqual({ type: "transcript.text.done", ...rest });
   });

@@ -323,6 +323,85 @@ describe("an event that is unfit", () => {
   });
 });
 
+describe("the budget of audio", () => {
+  const sum = (charged: readonly number[]) => charged.reduce((total, ms) => total + ms, 0);
+
+  test("is charged each turn's length", async () => {
+    const own = new TestSession(manual);
+    for (const ms of [500, 700]) {
+      own.append(ms);
+      own.send("input_audio_buffer.commit");
+      await own.settle();
+    }
+    expect(own.charged).toEqual([500, 700]);
+  });
+
+  test("that is used up fails the turn, and the session lives", async () => {
+    const own = new TestSession(manual);
+    own.left = 600;
+    const turn = async (ms: number) => {
+      own.append(ms);
+      own.send("input_audio_buffer.commit");
+      await own.settle();
+      return own.take().at(-1);
+    };
+    expect((await turn(500))?.type).toEndWith("completed");
+    expect(await turn(200)).toMatchObject({
+      type: "conversation.item.input_audio_transcription.failed",
+      item_id: expect.stringMatching(/^item_/),
+      error: { code: "rate_limit_exceeded", message: "Rate limit reached for audio" },
+    });
+    expect(own.closed).toEqual([]);
+    own.left = 1000;
+    expect((await turn(300))?.type).toEndWith("completed");
+    expect(own.charged).toEqual([500, 300]);
+  });
+
+  test("pays once for audio that is heard again and again", async () => {
+    const own = new TestSession({ transcription: quickly });
+    for (let second = 0; second < 4; second += 1) {
+      own.hear(32, 0.9);
+      await own.settle();
+    }
+    own.hear(10, 0);
+    await own.settle();
+    const [first, last] = [own.engine.passes[0], own.engine.passes.at(-1)];
+    expect(own.engine.passes.length).toBeGreaterThan(3);
+    expect(sum(own.charged)).toBe((last?.toMs ?? 0) - (first?.fromMs ?? 0));
+  });
+
+  test("that is used up within a turn stops its text, and fails it at its end", async () => {
+    const own = new TestSession({ transcription: quickly });
+    own.left = 1500;
+    own.take();
+    for (let second = 0; second < 3; second += 1) {
+      own.hear(32, 0.9);
+      await own.settle();
+    }
+    own.hear(10, 0);
+    await own.settle();
+    expect(sum(own.charged)).toBeLessThanOrEqual(1500);
+    expect(own.take().at(-1)).toMatchObject({ error: { code: "rate_limit_exceeded" } });
+  });
+
+  test("gets back what a pass has cost that was cut off before it said anything", async () => {
+    const own = new TestSession({ transcription: quickly });
+    const gate = Promise.withResolvers<void>();
+    own.engine.beforeSaid = () => gate.promise;
+    own.hear(32, 0.9);
+    await own.settle();
+    own.hear(10, 0);
+    await own.engine.cancelled.promise;
+    own.engine.beforeSaid = () => Promise.resolve();
+    gate.resolve();
+    await own.settle();
+    expect(own.types().at(-1)).toBe("completed");
+    const [first = 0, back, whole = 0] = own.charged;
+    expect([own.charged.length, back]).toEqual([3, -first]);
+    expect(whole).toBeGreaterThan(first);
+  });
+});
+
 describe("with a delay", () => {
   test("text comes while its speaker still speaks, and the transcript begins with it", async () => {
     const own = new TestSession({ transcription: quickly });

@@ -1,0 +1,3 @@
+/** Imported as a file: its URL, for addModule(). */
+declare const url: string;
+export default url;

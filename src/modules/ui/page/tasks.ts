@@ -1,0 +1,91 @@
+/** The server's tasks: what goes on, or waits to be read, without this page. */
+import { signal } from "@preact/signals";
+import type { Segment } from "../../../core/transcript.ts";
+import { brokenOff, getJson, listen, Refusal, request } from "./api.ts";
+import type { Recording } from "./recording.ts";
+import { segmentOf, type WireError, type WireSegment } from "./wire.ts";
+
+export interface Task {
+  readonly task_id: string;
+  /** As it was sent, where the server keeps it. */
+  readonly filename?: string | null;
+  readonly status: "queued" | "running" | "completed" | "failed" | "cancelled";
+  /** 0..1 */
+  readonly progress?: number | null;
+  /** Unix seconds. */
+  readonly created_at: number;
+  /** Seconds of audio. */
+  readonly duration?: number | null;
+  readonly error?: WireError | null;
+}
+
+interface Page extends Task {
+  readonly segments?: readonly WireSegment[];
+  readonly language?: string | null;
+  readonly has_more?: boolean;
+}
+
+const url = "v1/audio/transcriptions";
+const pathOf = (taskId: string) => `${url}/${encodeURIComponent(taskId)}`;
+const shown = 20;
+const refreshMs = 2000;
+
+/** The newest; null: this server has no tasks. */
+export const tasks = signal<readonly Task[] | null>(null);
+export const hasMoreTasks = signal(false);
+
+let timer: ReturnType<typeof setTimeout> | undefined;
+export const isActive = ({ status }: Task) => status === "queued" || status === "running";
+
+/** Asks for the list, and again while something in it goes on and somebody looks. Never throws. */
+export async function refreshTasks(): Promise<void> {
+  clearTimeout(timer);
+  try {
+    const list = await getJson<{ data: Task[]; has_more?: boolean }>(`${url}?limit=${shown}`);
+    tasks.value = list.data;
+    hasMoreTasks.value = list.has_more ?? false;
+  } catch (error) {
+    // Without an answer the list stays as it was; a server that refuses has none to show.
+    if (error instanceof Refusal && error.status >= 400 && error.status < 500) tasks.value = null;
+  }
+  if (tasks.value?.some(isActive) && document.visibilityState === "visible")
+    timer = setTimeout(refreshTasks, refreshMs);
+}
+
+/** Cancels a task, or removes one that has ended. Throws Refusal. */
+export async function cancelTask(taskId: string): Promise<void> {
+  await request(pathOf(taskId), { method: "DELETE" });
+  await refreshTasks();
+}
+
+/** Reads what the server tells of a task while it goes on. Throws Refusal. */
+export async function followTask(recording: Recording, taskId: string): Promise<void> {
+  const { signal } = recording.abort;
+  recording.taskId.value = taskId;
+  await listen(`${pathOf(taskId)}/events`, (event) => recording.take(event), signal).catch((error) => {
+    if (error.message !== brokenOff) throw error; // what became of it, the task says
+  });
+  void refreshTasks();
+  if (recording.isUnfinished.value) await readTask(recording, taskId);
+}
+
+/** Reads a task that has ended, page by page. Throws Refusal, also for one that failed. */
+export async function readTask(recording: Recording, taskId: string): Promise<void> {
+  const { signal } = recording.abort;
+  recording.taskId.value = taskId;
+  recording.phase.value = "working";
+  const segments: Segment[] = [];
+  for (let page = 1; ; page += 1) {
+    const found = await getJson<Page>(`${pathOf(taskId)}?page=${page}&page_size=200`, signal);
+    if (isActive(found)) throw new Refusal(brokenOff);
+    if (found.status === "failed") throw new Refusal(found.error?.message ?? "The server could not do it.");
+    segments.push(...(found.segments ?? []).map(segmentOf));
+    recording.segments.value = [...segments];
+    recording.language.value = found.language ?? "";
+    recording.durationMs.value = Math.round((found.duration ?? 0) * 1000);
+    if (found.status === "cancelled") return recording.end("cancelled");
+    if (!found.has_more || !found.segments?.length) break;
+  }
+  recording.heard.value = 1;
+  recording.end("done");
+}

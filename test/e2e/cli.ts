@@ -1,0 +1,75 @@
+/** The command line as people run it: a child process in a folder of its own, in pipes or in a terminal. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { vadModel } from "../fixtures/index.ts";
+import { inTerminal, type TerminalRun } from "../helpers/terminal.ts";
+import { root } from "./server.ts";
+
+/** The program and its first argument. */
+export const main = [process.execPath, join(root, "src/main.ts")];
+
+export interface Told {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+type Env = Readonly<Record<string, string>>;
+
+export class CommandLine implements AsyncDisposable {
+  private constructor(
+    /** Where commands run; removed with this. */
+    readonly folder: string,
+  ) {}
+
+  static async create(): Promise<CommandLine> {
+    return new CommandLine(await mkdtemp(join(tmpdir(), "whisper-cli-")));
+  }
+
+  /** The whole environment of a command: the demo model, and nothing is fetched from anywhere. */
+  env(more: Env = {}): Record<string, string> {
+    return {
+      PATH: Bun.env.PATH ?? "",
+      HOME: this.folder,
+      WHISPER_MODEL: "demo",
+      VAD_MODEL: vadModel ?? "off",
+      DATA_DIR: this.path("data"),
+      MODELS_DIR: this.path("models"),
+      THREADS: "1",
+      MODELS_URL: "http://127.0.0.1:1",
+      VAD_URL: "http://127.0.0.1:1",
+      ...more,
+    };
+  }
+
+  path(name: string): string {
+    return join(this.folder, name);
+  }
+
+  /** In pipes. */
+  async run(args: string[], env: Env = {}, stdin?: Blob): Promise<Told> {
+    const child = Bun.spawn([...main, ...args], {
+      cwd: this.folder,
+      env: this.env(env),
+      stdin: stdin ?? "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    const [stdout, stderr, code] = await Promise.all([
+      new Response(child.stdout).text(),
+      new Response(child.stderr).text(),
+      child.exited,
+    ]);
+    return { code, stdout, stderr };
+  }
+
+  /** In a terminal of 80 columns. */
+  terminal(args: string[], env: Env = {}): TerminalRun {
+    return inTerminal([...main, ...args], { cwd: this.folder, env: this.env(env) });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
