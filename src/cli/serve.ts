@@ -42,6 +42,8 @@ async function serve(given: Readonly<Record<string, unknown>>): Promise<void> {
   const deps = await boot(config, log);
   const isOpen = config.apiKeys.length === 0 && (await deps.store.keys.isEmpty().catch(() => false));
   if (isOpen) log.warn("There are no API keys: everyone who reaches this server can use it");
+  if (config.webhookAllowPrivate)
+    log.warn("WEBHOOK_ALLOW_PRIVATE is set: callers can have this server ask whatever it can reach");
   deps.webhooks.start();
   deps.tasks.start(config.worker ? config.maxRunningTasks || deps.models.defaultEngine.model.slots : 0);
   const stopping = new AbortController();

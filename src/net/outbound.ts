@@ -162,10 +162,16 @@ function exchange(url: URL, address: string, request: OutboundRequest): Promise<
   };
   return new Promise((resolve, reject) => {
     let isConnected = false;
+    let isAnswered = false;
     const sent = (isTls ? httpsRequest : httpRequest)(options);
-    const fail = (error: unknown) => {
+    const settle = () => {
       clearTimeout(timer);
       request.signal.removeEventListener("abort", onAbort);
+    };
+    // What happens after the answer has begun, its reader is told.
+    const fail = (error: unknown) => {
+      if (isAnswered) return;
+      settle();
       reject(isConnected ? error : new NotConnected("", { cause: error }));
       sent.destroy();
     };
@@ -190,8 +196,8 @@ function exchange(url: URL, address: string, request: OutboundRequest): Promise<
     });
     sent.on("close", () => fail(new Error("The connection was closed")));
     sent.on("response", (response) => {
-      clearTimeout(timer);
-      request.signal.removeEventListener("abort", onAbort);
+      isAnswered = true;
+      settle();
       resolve(replyOf(response, () => sent.destroy(), request.signal));
     });
     sent.end(request.body);

@@ -38,7 +38,7 @@ const namesOfTask: WebhookNames = { url: "webhook_url", secret: "webhook_secret"
 const maxSecretLength = 512;
 /** They wait for others most of their time. */
 const concurrency = 32;
-const sweepEveryMs = 30_000;
+const sweepEveryMs = 60_000;
 /** A job has that long to begin before another look is taken at whether it is there. */
 const overdueMs = 60_000;
 const pageSize = 200;
@@ -130,7 +130,10 @@ export class TaskWebhooks implements TaskWatchers {
     const sweep = async () => {
       if (isSweeping) return;
       isSweeping = true;
-      await this.sweep().catch((error) => log.warn("Webhooks could not be looked after", { error }));
+      await this.sweep().catch((error) => {
+        // The store tells itself that it is away.
+        if (error?.code !== "store_unavailable") log.warn("Webhooks could not be looked after", { error });
+      });
       isSweeping = false;
     };
     this.sweeping = setInterval(sweep, sweepEveryMs);
