@@ -1,5 +1,6 @@
 /** Async tasks over HTTP, in one process, with an engine that says what it is told to. */
 import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
 import { AppError } from "../../src/core/errors.ts";
 import { audioLimits } from "../../src/core/limits.ts";
 import { writeSegment } from "../../src/core/segment-json.ts";
@@ -138,8 +139,8 @@ describe("a submission", () => {
   });
 
   test("for which there is no room is refused with 503, and nothing is left", async () => {
-    await using server = await testServer({ config: { maxTaskBytes: 10 } });
-    const response = await server.fetch(transcriptions, form({ async: "true" }, "more than ten bytes"));
+    await using server = await testServer({ config: { maxTaskBytes: 10_000 } });
+    const response = await server.fetch(transcriptions, form({ async: "true" }, "x".repeat(10_000)));
     expect(response.status).toBe(503);
     expect(await errorOf(response)).toMatchObject({ code: "server_overloaded" });
     expect(await server.blobs()).toBeEmpty();
@@ -376,6 +377,18 @@ describe("a task whose process died", () => {
     await server.store.jobs.remove("transcription", id);
     server.tasks.start(1);
     expect(await ended(server, { id })).toMatchObject({ status: "completed" });
+  });
+
+  test("that cannot be read any more has failed, once and for all", async () => {
+    await using server = await testServer();
+    const { tasks, jobs, blobs } = server.store;
+    const odd = { id: "task_odd", caller: "nobody", createdAtMs: 0, request: "{", blob: "odd", bytes: 1 };
+    await Bun.write(join(server.uploadDir, "odd"), "RIFF");
+    await blobs.put("odd", join(server.uploadDir, "odd"));
+    await tasks.create(odd, { perCaller: 9, maxBytes: 9 });
+    await jobs.add("transcription", odd.id);
+    server.tasks.start(1);
+    while ((await tasks.find(odd.id))?.status !== "failed") await Bun.sleep(1);
   });
 
   test("before it had its recording has failed", async () => {
