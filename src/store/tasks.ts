@@ -10,8 +10,9 @@ export interface NewTask {
   readonly createdAtMs: number;
   /** What is to be done, as JSON that the layers above write and read. */
   readonly request: string;
-  /** Key of the recording among the blobs, and its size. */
+  /** Key of the recording among the blobs. */
   readonly blob: string;
+  /** Room that recording and request take. */
   readonly bytes: number;
 }
 
@@ -46,7 +47,7 @@ export interface Task extends NewTask, Progress {
 export interface TaskLimits {
   /** Tasks of one caller. */
   readonly perCaller: number;
-  /** Recordings of all tasks together. */
+  /** Of all tasks together. */
   readonly maxBytes: number;
 }
 

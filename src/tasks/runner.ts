@@ -65,8 +65,7 @@ export class TaskRunner {
   /** undefined: the task has ended, or is another's. */
   private async attempt(task: Task, stopped: AbortSignal): Promise<JobResult> {
     const { log, tasks, changed } = this.options;
-    const request = requestOf(task);
-    const fields = { task: task.id, requestId: request.requestId, attempt: task.attempt };
+    const fields = { task: task.id, attempt: task.attempt };
     const cancelled = new AbortController();
     const signal = AbortSignal.any([stopped, cancelled.signal]);
     const cancel = () => cancelled.abort();
@@ -78,7 +77,7 @@ export class TaskRunner {
     this.running.set(task.id, cancelled);
     const look = setInterval(() => this.look(task, cancel), lookMs);
     try {
-      const language = await this.transcribe(task, request, signal, writer);
+      const language = await this.transcribe(task, signal, writer);
       if (await writer.finish({ status: "completed", language })) log.info("task completed", fields);
       return undefined;
     } catch (error) {
@@ -103,12 +102,7 @@ export class TaskRunner {
   }
 
   /** The language that was spoken. Everything is stored when it resolves. */
-  private async transcribe(
-    task: Task,
-    request: TaskRequest,
-    signal: AbortSignal,
-    writer: TaskWriter,
-  ): Promise<string> {
+  private async transcribe(task: Task, signal: AbortSignal, writer: TaskWriter): Promise<string> {
     if (task.losses >= mostLosses) {
       throw new AppError(
         "internal_error",
@@ -118,7 +112,7 @@ export class TaskRunner {
     const texts = await this.options.tasks.segments(task.id, 0, task.segments);
     const resumption = new Resumption(texts.map(readSegment));
     let language = "en";
-    for await (const event of await this.start(task, request, signal)) {
+    for await (const event of await this.start(task, requestOf(task), signal)) {
       if (event.type === "start") writer.tell({ durationMs: event.durationMs, channels: event.channels });
       else if (event.type === "progress") writer.tell({ doneMs: event.doneMs, totalMs: event.totalMs });
       else if (event.type === "done") language = event.language;

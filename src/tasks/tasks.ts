@@ -69,19 +69,27 @@ export class TaskService {
    * rate_limit_exceeded, server_overloaded, store_unavailable, and what is wrong with the watcher; nothing is left then.
    */
   async submit({ path, bytes, caller, watcher, ...request }: Submission): Promise<Task> {
-    const { store, watchers, limits } = this.options;
+    const { store, watchers, limits, log } = this.options;
     if (watcher) await watchers.check(watcher);
     const id = `task_${Bun.randomUUIDv7("hex").replaceAll("-", "")}`;
     const text = writeRequest(request);
     try {
       // In this order: whatever a crash leaves out, nothing that was promised is lost, and the sweeper finds the rest.
       await store.blobs.put(id, path);
-      const task = { id, caller, bytes, createdAtMs: Date.now(), request: text, blob: id };
+      const task = {
+        id,
+        caller,
+        bytes: bytes + text.length,
+        createdAtMs: Date.now(),
+        request: text,
+        blob: id,
+      };
       const made = await store.tasks.create(task, limits);
       if (made !== "created") throw refusal(made, limits);
       const stored = await this.stored(id);
       if (watcher) await watchers.register(stored, watcher);
       await store.jobs.add("transcription", id);
+      log.info("task taken", { task: id, requestId: request.requestId, bytes });
       return stored;
     } catch (error) {
       // Where this fails too, the task is done though nobody waits for it.
@@ -142,7 +150,7 @@ export class TaskService {
     this.changes.tell(id);
     // The job stays until all that follows from the end is done: after a crash it is done by whoever takes the job.
     await this.settle(id);
-    await store.jobs.remove("transcription", id);
+    await store.jobs.remove("transcription", id).catch(() => {});
     return task;
   }
 

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { recording } from "../fixtures/index.ts";
 import { redisServer, startRedis } from "../helpers/redis.ts";
+import { startS3 } from "../helpers/s3.ts";
 import { eventually, type LogLine, type Program, type Server, startServer, startWorker } from "./server.ts";
 import { cancel, download, events, find, send, submit, type TaskBody } from "./tasks-client.ts";
 
@@ -277,6 +278,37 @@ describe.skipIf(redisServer === null)("on Redis (needs redis-server)", () => {
     }
   });
 });
+
+test.skipIf(redisServer === null)(
+  "a worker on another machine gets recordings from a bucket, and none stays there (needs redis-server)",
+  async () => {
+    await using redis = await startRedis();
+    await using s3 = await startS3();
+    const env = {
+      REDIS_URL: redis.url,
+      BLOB_URL: `s3://${s3.bucket}/tasks`,
+      S3_ENDPOINT: s3.endpoint,
+      AWS_ACCESS_KEY_ID: s3.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: s3.secretAccessKey,
+    };
+    // Folders of their own.
+    await using server = await startServer({ env, args: ["--no-worker"] });
+    await using worker = await startWorker({ env });
+    const promised: Promised[] = [];
+    for (const name of many(5)) {
+      const { id } = await persist(
+        () => server,
+        (url) => submit(url, name),
+      );
+      promised.push({ name, id });
+    }
+    await judge(() => server, promised, new Witness());
+    const left = () => s3.client.list({ prefix: "tasks/" });
+    await eventually(left, ({ contents = [] }) => contents.length === 0);
+    expect(await readdir(join(worker.dataDir, "downloads"))).toEqual([]);
+    expect(await server.leftovers()).toEqual([]);
+  },
+);
 
 /** A small disk of its own, as a user may have one in a namespace of his own. */
 const smallDisk = (dir: string) => [

@@ -1,65 +1,24 @@
 /** Async tasks over HTTP, in one process, with an engine that says what it is told to. */
 import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
 import { AppError } from "../../src/core/errors.ts";
 import { audioLimits } from "../../src/core/limits.ts";
 import { writeSegment } from "../../src/core/segment-json.ts";
 import type { Task } from "../../src/store/tasks.ts";
 import type { TaskWatchers } from "../../src/tasks/watchers.ts";
 import { FakeEngine, testModel, testSegment } from "../helpers/engine.ts";
-import { errorOf, form, jsonOf, type TestServer, testServer } from "../helpers/server.ts";
+import { errorOf, form, jsonOf, testServer } from "../helpers/server.ts";
 
-const transcriptions = "/v1/audio/transcriptions";
-
-interface TaskBody {
-  readonly id: string;
-  readonly status: string;
-  readonly progress: number;
-  readonly segments: readonly { readonly id: number; readonly text: string }[];
-  readonly total: number;
-  readonly has_more: boolean;
-  readonly error: { readonly code: string; readonly message: string } | null;
-}
-
-type Fields = Parameters<typeof form>[0];
-
-async function submit(server: TestServer, fields: Fields = {}, path = transcriptions): Promise<TaskBody> {
-  const response = await server.fetch(path, form({ async: "true", ...fields }));
-  expect(response.status).toBe(202);
-  return jsonOf<TaskBody>(response);
-}
-
-const at = ({ id }: { id: string }, more = "") => `${transcriptions}/${id}${more}`;
-const get = async (server: TestServer, task: { id: string }, query = "") =>
-  jsonOf<TaskBody>(await server.fetch(at(task, query)));
-
-/** The payloads of a task's events, to the end. */
-async function events(server: TestServer, task: { id: string }, query = ""): Promise<Payload[]> {
-  return payloads(await (await server.fetch(at(task, `/events${query}`))).text());
-}
-
-interface Payload {
-  readonly type?: string;
-  readonly sequence: number;
-  readonly status?: string;
-  readonly delta?: string;
-  readonly text?: string;
-}
-
-function payloads(text: string): Payload[] {
-  const lines = text.split("\r\n\r\n").filter((line) => line.startsWith("data: "));
-  expect(lines.pop()).toBe("data: [DONE]");
-  return lines.map((line) => JSON.parse(line.slice("data: ".length)));
-}
-
-async function ended(server: TestServer, task: { id: string }): Promise<TaskBody> {
-  await events(server, task);
-  return get(server, task);
-}
-
-/** Recordings go a moment after the end is told. */
-async function noBlobs(server: TestServer): Promise<void> {
-  while ((await server.blobs()).length > 0) await Bun.sleep(1);
-}
+import {
+  at,
+  ended,
+  type Fields,
+  get,
+  noBlobs,
+  submit,
+  type TaskBody,
+  transcriptions,
+} from "../helpers/tasks.ts";
 
 const nobody: TaskWatchers = {
   async check() {},
@@ -138,8 +97,8 @@ describe("a submission", () => {
   });
 
   test("for which there is no room is refused with 503, and nothing is left", async () => {
-    await using server = await testServer({ config: { maxTaskBytes: 10 } });
-    const response = await server.fetch(transcriptions, form({ async: "true" }, "more than ten bytes"));
+    await using server = await testServer({ config: { maxTaskBytes: 10_000 } });
+    const response = await server.fetch(transcriptions, form({ async: "true" }, "x".repeat(10_000)));
     expect(response.status).toBe(503);
     expect(await errorOf(response)).toMatchObject({ code: "server_overloaded" });
     expect(await server.blobs()).toBeEmpty();
@@ -378,6 +337,18 @@ describe("a task whose process died", () => {
     expect(await ended(server, { id })).toMatchObject({ status: "completed" });
   });
 
+  test("that cannot be read any more has failed, once and for all", async () => {
+    await using server = await testServer();
+    const { tasks, jobs, blobs } = server.store;
+    const odd = { id: "task_odd", caller: "nobody", createdAtMs: 0, request: "{", blob: "odd", bytes: 1 };
+    await Bun.write(join(server.uploadDir, "odd"), "RIFF");
+    await blobs.put("odd", join(server.uploadDir, "odd"));
+    await tasks.create(odd, { perCaller: 9, maxBytes: 9 });
+    await jobs.add("transcription", odd.id);
+    server.tasks.start(1);
+    while ((await tasks.find(odd.id))?.status !== "failed") await Bun.sleep(1);
+  });
+
   test("before it had its recording has failed", async () => {
     await using server = await testServer();
     const { id } = await submit(server);
@@ -510,124 +481,4 @@ test.each(["task_0", "%zz", "task_%00", "x".repeat(5000)])("there is no task %p"
   await using server = await testServer();
   const response = await server.fetch(`${transcriptions}/${id}`);
   expect(response.status).toBe(404);
-});
-
-describe("the events of a task", () => {
-  test("are those of a stream, numbered, and the task whenever its status changes", async () => {
-    await using server = await testServer({ workers: 1 });
-    const task = await submit(server);
-    await ended(server, task);
-    const told = await events(server, task);
-    const shown = (payload: Payload) => [
-      payload.type,
-      payload.sequence,
-      payload.delta ?? payload.text ?? payload.status,
-    ];
-    expect(told.map(shown)).toEqual([
-      ["transcript.text.delta", 1, "Hello"],
-      ["transcript.text.delta", 2, " world."],
-      ["transcript.progress", 2, undefined],
-      ["transcript.text.done", 3, "Hello world."],
-      ["task.status", 3, "completed"],
-    ]);
-    const stream = await (await server.fetch(transcriptions, form({ stream: "true" }))).text();
-    const ofStream = payloads(stream).map((payload) => JSON.stringify(payload));
-    const same = told.filter(({ type }) => type !== "task.status");
-    expect(same.map(({ sequence: _, ...payload }) => JSON.stringify(payload))).toEqual(ofStream);
-  });
-
-  test.each([
-    { response_format: "verbose_json", timestamp_granularities: ["segment"] },
-    { response_format: "srt" },
-    { response_format: "diarized_json" },
-  ])("are those of a stream of %p", async (view) => {
-    await using server = await testServer({ workers: 1 });
-    const task = await submit(server, view as Fields);
-    const told = (await events(server, task)).filter(({ type }) => type?.startsWith("transcript.text"));
-    const stream = payloads(
-      await (await server.fetch(transcriptions, form({ ...(view as Fields), stream: "true" }))).text(),
-    ).filter(({ type }) => type?.startsWith("transcript.text"));
-    expect(told.map(({ sequence: _, ...payload }) => payload)).toEqual(stream as never);
-  });
-
-  test("come while the task waits and runs, and go on where a client has left off", async () => {
-    const engine = new FakeEngine(testModel, numbered(4));
-    const gates = Array.from({ length: 8 }, () => Promise.withResolvers<void>());
-    engine.beforeEvent = (index) => gates[index]?.promise ?? Promise.resolve();
-    await using server = await testServer({ engine, workers: 1 });
-    const task = await submit(server);
-    const response = await server.fetch(at(task, "/events"));
-    const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
-    let seen = "";
-    const until = async (text: string) => {
-      while (!seen.includes(text)) seen += (await reader?.read())?.value ?? "";
-    };
-    await until('"status":"running"');
-    gates[0]?.resolve();
-    gates[1]?.resolve();
-    await until('"delta":"word0"');
-    gates[2]?.resolve();
-    await until('"delta":" word1"');
-    expect(seen).toContain('"delta":" word1","sequence":2}');
-    await reader?.cancel();
-    for (const gate of gates) gate.resolve();
-    const rest = await events(server, task, "?after=2");
-    const deltas = rest.filter(({ type }) => type === "transcript.text.delta");
-    expect(deltas.map(({ delta, sequence }) => [delta, sequence])).toEqual([
-      [" word2", 3],
-      [" word3", 4],
-    ]);
-    expect(rest.at(-1)).toMatchObject({ type: "task.status", status: "completed", sequence: 5 });
-  });
-
-  test("end with the error of a task that fails", async () => {
-    const engine = new FakeEngine();
-    engine.failure = new AppError("corrupt_audio", "The recording breaks off");
-    await using server = await testServer({ engine, workers: 1 });
-    const told = await events(server, await submit(server));
-    expect(told.at(-1)).toMatchObject({
-      type: "task.status",
-      status: "failed",
-      error: { code: "corrupt_audio" },
-    } as never);
-    expect(told.some(({ delta }) => delta === "Hello")).toBe(true);
-  });
-
-  test("end when the task is cancelled, and when it is removed", async () => {
-    await using server = await testServer();
-    const task = await submit(server);
-    const cancelled = events(server, task);
-    await server.fetch(at(task), { method: "DELETE" });
-    expect((await cancelled).at(-1)).toMatchObject({ status: "cancelled" });
-  });
-
-  test("end with an error when the server stops", async () => {
-    await using server = await testServer();
-    const response = await server.fetch(at(await submit(server), "/events"));
-    const text = response.text();
-    server.stopping.abort();
-    expect(await text).toContain("server_shutting_down");
-    expect(await text).not.toContain("[DONE]");
-  });
-
-  test("are had by a caller 100 times at once, and again when one has left", async () => {
-    await using server = await testServer();
-    const path = at(await submit(server), "/events");
-    const open = await Promise.all(Array.from({ length: 100 }, () => server.fetch(path)));
-    const refused = await server.fetch(path);
-    expect(refused.status).toBe(429);
-    await open[0]?.body?.cancel();
-    let answer: Response;
-    do {
-      await Bun.sleep(1);
-      answer = await server.fetch(path);
-    } while (answer.status === 429);
-    expect(answer.status).toBe(200);
-    for (const { body } of [...open.slice(1), answer]) await body?.cancel();
-  });
-
-  test.each(["after=-1", "after=x", "after=99999999999"])("are not had for ?%s", async (query) => {
-    await using server = await testServer();
-    expect((await server.fetch(at(await submit(server), `/events?${query}`))).status).toBe(400);
-  });
 });
