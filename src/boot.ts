@@ -59,11 +59,17 @@ export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "sto
     ...{ model: id, precision, languages: languages.length, slots: engine.model.slots, threads },
     device: info.devices.find((device) => device.type === (gpu >= 0 ? "gpu" : "cpu"))?.description,
   });
-  return { config, log, engine, store: openStore(config, log), hasVad: () => vad.path !== null, version };
+  return {
+    ...{ config, log, engine, version },
+    store: openStore(config, log),
+    runs: new Map(),
+    hasVad: () => vad.path !== null,
+  };
 }
 
 /** Redis where it is set, else files. Throws when these cannot be written. */
 export function openStore(config: Config, log: Logger): Store {
-  if (config.redisUrl === "") return openSqliteStore(config.dataDir);
-  return openRedisStore({ url: config.redisUrl, prefix: config.redisPrefix, log });
+  const cache = { ttlMs: config.cacheTtlMs, maxBytes: config.cacheMaxBytes };
+  if (config.redisUrl === "") return openSqliteStore(config.dataDir, cache);
+  return openRedisStore({ url: config.redisUrl, prefix: config.redisPrefix, log, cache });
 }

@@ -6,8 +6,6 @@ export interface EngineRequest {
   /** Path of the recording. The engine only reads it, and only until `transcribe` has resolved. */
   readonly path: string;
   readonly options: Options;
-  /** Whether `attempt` and `token` events are wanted; there are none where channels are kept apart. */
-  readonly tokens: boolean;
   readonly priority: Priority;
   /** Cancels it, queued or running. */
   readonly signal: AbortSignal;
@@ -57,6 +55,8 @@ export interface ModelInfo {
   readonly bytes: number;
   /** Windows decoded at the same time. */
   readonly slots: number;
+  /** SHA-256 of the weights' file, in hex; resolves some time after the start, since large files take long to read. */
+  readonly digest: Promise<string>;
   /** Unix seconds, of the weights' file. */
   readonly createdSeconds: number;
   /** A plain sentence for people when the model is a stop-gap (demo.bin), else null. */
@@ -81,6 +81,8 @@ export interface Engine {
   transcribe(request: EngineRequest): Promise<AsyncIterable<TranscriptEvent>>;
   /** What judges speech in live audio: Silero's network, or loudness where its weights are not installed. */
   readonly detector: "silero" | "energy";
+  /** As ModelInfo.digest, of Silero's weights; null where they are not installed. */
+  readonly vadDigest: Promise<string> | null;
   listen(options: ListenOptions): LiveAudio;
   /** Refuses new work, waits for running work at most `graceMs`, then cancels it. Idempotent. */
   close(graceMs: number): Promise<void>;

@@ -1,11 +1,12 @@
 /** The engine over the addon: admission, decoding, and one native run per channel, as one stream of events. */
 import { statSync } from "node:fs";
 import { AppError } from "../core/errors.ts";
-import type { Options } from "../core/options.ts";
+import { seedOf } from "../core/options.ts";
 import type { TranscriptEvent } from "../core/transcript.ts";
 import type { Logger } from "../log.ts";
 import type { Live, Model, Native, NativeError, NativeErrorCode, Pcm, Run, RunEvent } from "../native.ts";
 import { Admission, shuttingDown, type Ticket } from "./admission.ts";
+import { digestOfFile } from "./digest.ts";
 import type { Engine, EngineRequest, ListenOptions, LiveAudio, LiveRequest, ModelInfo } from "./engine.ts";
 import { EventQueue } from "./event-queue.ts";
 
@@ -40,6 +41,7 @@ export async function openWhisperEngine(options: WhisperEngineOptions): Promise<
 
 class WhisperEngine implements Engine {
   readonly model: ModelInfo;
+  readonly vadDigest: Promise<string> | null;
   private readonly admission: Admission;
   /** Fires when running work has had its time to end. */
   private readonly stop = new AbortController();
@@ -50,6 +52,7 @@ class WhisperEngine implements Engine {
     private readonly weights: Model,
   ) {
     const maxRuns = options.maxRuns || 2 * weights.slots;
+    this.vadDigest = options.vadModel === null ? null : digestOfFile(options.vadModel);
     this.admission = new Admission({ maxRuns, maxQueue: options.maxQueue });
     this.model = {
       id: options.model.id,
@@ -58,6 +61,7 @@ class WhisperEngine implements Engine {
       languages: weights.languages,
       precision: weights.precision,
       bytes: weights.bytes,
+      digest: digestOfFile(options.model.path),
       slots: weights.slots,
       createdSeconds: Math.floor(statSync(options.model.path).mtimeMs / 1000),
     };
@@ -83,8 +87,7 @@ class WhisperEngine implements Engine {
         return live.appendedMs;
       },
       append: (bytes) => append(live, bytes),
-      transcribe: (request) =>
-        this.start({ ...request, tokens: false, priority: "live" }, () => part(live, request)),
+      transcribe: (request) => this.start({ ...request, priority: "live" }, () => part(live, request)),
       forget: (beforeMs) => live.forget(beforeMs),
       close: () => live.close(),
     };
@@ -112,9 +115,12 @@ class WhisperEngine implements Engine {
       throw error;
     }
     const transcription = new Transcription(pcm, ticket, signal, requestId, log);
+    const { splitChannels: _, ...ofOneChannel } = options;
     transcription.start(this.weights, {
-      ...options,
-      tokenEvents: request.tokens && pcm.channels === 1,
+      ...ofOneChannel,
+      seed: seedOf(options),
+      // A turn is shown by its segments. Of several channels nobody could tell whose they are.
+      tokenEvents: priority !== "live" && pcm.channels === 1,
       vadModel: options.vad && vadModel !== null ? vadModel : "",
       priority,
     });
@@ -192,7 +198,7 @@ class Transcription {
     private readonly log: Logger,
   ) {}
 
-  start(weights: Model, { splitChannels: _, ...options }: RunOptions & Options): void {
+  start(weights: Model, options: RunOptions): void {
     const { durationMs, channels } = this.pcm;
     this.queue.push({ type: "start", durationMs, channels });
     this.signal.addEventListener("abort", this.onAbort, { once: true });

@@ -1,13 +1,10 @@
 import type { Config } from "../config.ts";
-import type { Engine } from "../engine/engine.ts";
-import type { Logger } from "../log.ts";
 import type { Store } from "../store/store.ts";
+import type { TranscribeDeps } from "../transcribe.ts";
 
 /** All that the HTTP layer is made of. The only way in for values of the layers below. */
-export interface Deps {
+export interface Deps extends TranscribeDeps {
   readonly config: Config;
-  readonly log: Logger;
-  readonly engine: Engine;
   readonly store: Store;
   /** Whether voice activity detection has its weights now. */
   readonly hasVad: () => boolean;

@@ -26,6 +26,7 @@ export const exposedHeaders = [
   "retry-after",
   "retry-after-ms",
   "x-should-retry",
+  "x-cache",
 ];
 
 /** Puts a trail around a handler of requests. The one it returns never throws. */

@@ -1,12 +1,12 @@
 /**
- * Reads a multipart form whose file part may be large: the file goes to disk while it is hashed, memory stays flat, and
- * whatever goes wrong the file is gone before the request ends.
+ * Reads a multipart form whose file part may be large: it is hashed as it comes and goes to disk unless it is small, memory stays
+ * flat, and whatever goes wrong the file is gone before the request ends.
  */
 import type { Readable } from "node:stream";
 import busboy from "busboy";
 import { AppError } from "../core/errors.ts";
 import { quote } from "./quote.ts";
-import { TemporaryFile } from "./temporary-file.ts";
+import { SpooledFile } from "./spooled-file.ts";
 
 /** Room for everything but the file: the texts, and fields that are read over. */
 const formBytes = 4 * 1024 * 1024;
@@ -25,7 +25,8 @@ export interface UploadLimits {
 
 /** The part named `file`. `name` is the client's: for logs, never for paths. */
 export interface UploadedFile {
-  readonly path: string;
+  /** Where it lies on the disk; a small one is written there now. */
+  path(): Promise<string>;
   readonly bytes: number;
   readonly sha256: string;
   readonly name: string;
@@ -237,18 +238,17 @@ class Form {
   }
 
   private async save(stream: Readable, name: string): Promise<UploadedFile> {
-    const temporary = this.owned.use(await TemporaryFile.create(this.limits.directory));
+    const spooled = this.owned.use(new SpooledFile(this.limits.directory));
     const hasher = new Bun.CryptoHasher("sha256");
-    let bytes = 0;
     for await (const chunk of stream as AsyncIterable<Buffer>) {
-      bytes += chunk.length;
-      if (bytes > this.limits.maxFileBytes) throw tooLarge(this.limits);
+      if (spooled.bytes + chunk.length > this.limits.maxFileBytes) throw tooLarge(this.limits);
       hasher.update(chunk);
-      await temporary.write(chunk);
+      await spooled.write(chunk);
     }
-    await temporary.close();
+    const { bytes } = spooled;
     if (bytes === 0) throw invalidFile("Expected an audio file for file but received an empty one");
-    return { path: temporary.path, bytes, sha256: hasher.digest("hex"), name: name.slice(0, 255) };
+    const sha256 = hasher.digest("hex");
+    return { path: () => spooled.path(), bytes, sha256, name: name.slice(0, 255) };
   }
 }
 

@@ -17,6 +17,7 @@ export const testModel: ModelInfo = {
   languages: ["en", "de", "fr", "zh"],
   precision: "f16",
   bytes: 1000,
+  digest: Promise.resolve("digest of the test model"),
   slots: 4,
   createdSeconds: 1_700_000_000,
   warning: null,
@@ -69,6 +70,7 @@ export class FakeEngine implements Engine {
   readonly cancelled = Promise.withResolvers<void>();
 
   readonly detector: Engine["detector"] = "silero";
+  readonly vadDigest = Promise.resolve("digest of Silero's weights");
   /** What was listened to, and the passes over it, in order. */
   readonly lives: FakeLive[] = [];
   readonly passes: LiveRequest[] = [];

@@ -32,6 +32,10 @@ export interface TestServer extends AsyncDisposable {
   leftovers(): Promise<string[]>;
 }
 
+/** A store that goes with the test. */
+export const memoryStore = (): Store =>
+  openSqliteStore(":memory:", { ttlMs: 60_000, maxBytes: 16 * 2 ** 20 });
+
 interface Settings {
   readonly config?: Partial<Config>;
   readonly engine?: FakeEngine;
@@ -42,7 +46,7 @@ interface Settings {
 
 /** Disposal fails when a temporary file is left. */
 export async function testServer(settings: Settings = {}): Promise<TestServer> {
-  const { engine = new FakeEngine(), hasVad = false, store = openSqliteStore(":memory:") } = settings;
+  const { engine = new FakeEngine(), hasVad = false, store = memoryStore() } = settings;
   const uploadDir = await mkdtemp(join(tmpdir(), "http-test-"));
   const config: Config = { ...loadConfig({}).config, uploadDir, ...settings.config };
   const log: LogLine[] = [];
@@ -58,7 +62,7 @@ export async function testServer(settings: Settings = {}): Promise<TestServer> {
   const stopping = new AbortController();
   const { signal } = stopping;
   const deps = {
-    ...{ config, log: logger, engine, store },
+    ...{ config, log: logger, engine, store, runs: new Map() },
     hasVad: () => hasVad,
     stopping: signal,
     version: "1.2.3",

@@ -98,6 +98,8 @@ describe("the settings", () => {
       maxSessionsPerCaller: 16,
       redisUrl: "",
       redisPrefix: "whisper",
+      cacheTtlMs: 86_400_000,
+      cacheMaxBytes: 268_435_456,
       sessionLifetimeMs: 3_600_000,
       gpu: "auto",
       shutdownTimeoutMs: 30_000,

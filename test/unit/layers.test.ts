@@ -6,7 +6,7 @@ import { Glob } from "bun";
 const layers = [
   /^(core\/.+|(config|log|metrics|native)\.ts)$/,
   /^(engine|models|store)\/.+$/,
-  /^(transcribe\.ts|(live|tasks)\/.+)$/,
+  /^(transcribe\.ts|(results|live|tasks)\/.+)$/,
   /^(http\/.+|modules\/[^/]+\/.+)$/,
   /^(main\.ts|boot\.ts|server\.ts|cli\/.+)$/,
 ];

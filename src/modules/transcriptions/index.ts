@@ -1,8 +1,9 @@
 /** POST /v1/audio/transcriptions and /v1/audio/translations. */
 import { Elysia } from "elysia";
-import { render, type StreamView, showsTokens, streamView } from "../../core/formats.ts";
+import { render, type StreamView, streamView } from "../../core/formats.ts";
 import type { Options } from "../../core/options.ts";
 import { collect, type TranscriptEvent, transcriptOf } from "../../core/transcript.ts";
+import { readCacheControl } from "../../http/cache-control.ts";
 import type { Deps } from "../../http/deps.ts";
 import { wireName } from "../../http/form.ts";
 import { eventStream } from "../../http/sse.ts";
@@ -45,8 +46,10 @@ async function answer(
   const signal = AbortSignal.any([request.signal, abandoned.signal]);
   try {
     const { events, view, options, stream } = await start(deps, task, request, signal);
+    const headers = { "x-cache": events.cache };
     if (stream) {
       return eventStream({
+        headers,
         events: payloads(events, streamView(view, options), () =>
           deps.log.info("stream corrected", { requestId: requestId(request) }),
         ),
@@ -56,7 +59,7 @@ async function answer(
       });
     }
     const { contentType, body } = render(await collect(events), view);
-    return new Response(body, { headers: { "content-type": contentType } });
+    return new Response(body, { headers: { ...headers, "content-type": contentType } });
   } finally {
     limitIdleness();
   }
@@ -75,8 +78,8 @@ async function start(deps: Deps, task: Options["task"], request: Request, signal
   const events = await transcribe(deps, {
     file: upload.file,
     options,
-    tokens: stream && showsTokens(view),
     priority: "request",
+    cache: readCacheControl(request.headers.get("cache-control")),
     signal,
     requestId: requestId(request),
   });

@@ -2,7 +2,9 @@
 import { Database } from "bun:sqlite";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import type { CacheLimits } from "../cache.ts";
 import type { Store } from "../store.ts";
+import { SqliteCache } from "./cache.ts";
 
 /** For processes that write at the same time. */
 const busyMs = 5000;
@@ -11,7 +13,7 @@ const busyMs = 5000;
  * Opens or makes the files in `dir`; ":memory:" keeps everything in this process. Throws when the folder cannot be written or a
  * file is none of ours.
  */
-export function openSqliteStore(dir: string): Store {
+export function openSqliteStore(dir: string, cache: CacheLimits): Store {
   // What was promised: every commit reaches the disk.
   const state = open(dir, "state.db", "full");
   // What can be made again.
@@ -19,6 +21,7 @@ export function openSqliteStore(dir: string): Store {
   return {
     kind: "sqlite",
     isAvailable: true,
+    cache: new SqliteCache(scratch, cache),
     async close() {
       state.close();
       scratch.close();

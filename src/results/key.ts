@@ -1,0 +1,18 @@
+/** What makes a result: whoever asks for the same gets the same. */
+import { version } from "../../package.json";
+import { type Options, seedOf } from "../core/options.ts";
+import type { Engine } from "../engine/engine.ts";
+
+/** Raised when entries are written in another way. */
+const format = 1;
+
+/**
+ * SHA-256, in hex, of all that the events depend on: the recording's bytes, the weights, the options, and this program, which may
+ * decode otherwise in its next version. Not the name of the file, and nothing of how the answer is to look.
+ */
+export async function resultKey(sha256: string, options: Options, engine: Engine): Promise<string> {
+  const weights = [await engine.model.digest, options.vad ? await engine.vadDigest : null];
+  const decoding = Object.entries({ ...options, seed: seedOf(options) }).sort(([a], [b]) => (a < b ? -1 : 1));
+  const parts = [format, version, sha256, weights, decoding];
+  return new Bun.CryptoHasher("sha256").update(JSON.stringify(parts)).digest("hex");
+}
