@@ -2,9 +2,8 @@
  * Reads a multipart form whose file part may be large: it is hashed as it comes and goes to disk unless it is small, memory stays
  * flat, and whatever goes wrong the file is gone before the request ends.
  */
-import type { Readable } from "node:stream";
-import busboy from "busboy";
 import { AppError } from "../core/errors.ts";
+import { boundaryOf, MultipartError, MultipartParser, type PartHeaders, type Piece } from "./multipart.ts";
 import { quote } from "./quote.ts";
 import { SpooledFile } from "./spooled-file.ts";
 
@@ -60,25 +59,30 @@ export async function receiveUpload(
   if (Number(request.headers.get("content-length") ?? 0) > maxBodyBytes) throw tooLarge(limits);
   if (!request.body) throw malformed("no body");
 
+  const boundary = boundaryOf(contentType);
+  if (boundary === null) throw malformed("no boundary");
+
   await using owned = new AsyncDisposableStack();
-  const form = new Form(contentType, limits, isWanted, owned);
+  const form = new Form(limits, isWanted, owned.use(new SpooledFile(limits.directory)));
   const reader = request.body.getReader();
   try {
+    const parser = new MultipartParser(boundary);
     const pace = new Pace(limits.stallTimeoutMs);
     for (;;) {
-      const { done, value } = await pace.next(form.unlessFailed(reader.read()));
+      const { done, value } = await pace.next(reader.read());
       if (done) break;
       pace.received += value.length;
       if (pace.received > maxBodyBytes) throw tooLarge(limits);
-      await form.write(value);
+      parser.feed(value);
+      for (let piece = parser.next(); piece; piece = parser.next()) await form.take(piece);
     }
-    const { file, fields } = await form.end();
+    parser.end();
+    const { file, fields } = form.end();
     const kept = owned.move();
     return { file, fields, [Symbol.asyncDispose]: () => kept.disposeAsync() };
   } catch (error) {
-    await form.abandon();
     reader.cancel().catch(() => {});
-    throw error;
+    throw error instanceof MultipartError ? malformed(error.message) : error;
   }
 }
 
@@ -114,141 +118,87 @@ class Pace {
 
 /** The parts of one form. */
 class Form {
-  private readonly parser: busboy.Busboy;
-  private readonly closed = Promise.withResolvers<void>();
   private readonly fields = new Map<string, string[]>();
+  private readonly hasher = new Bun.CryptoHasher("sha256");
+  private parts = 0;
   private fieldsBytes = 0;
-  private stream: Readable | null = null;
-  private saved: Promise<UploadedFile | null> = Promise.resolve(null);
-  private failure: unknown = null;
-  private interrupt: (reason: unknown) => void = () => {};
+  /** Of the part named `file`; null until it comes. */
+  private filename: string | null = null;
+  /** Takes the bytes of the current part; null: they are read over. */
+  private part: { write(bytes: Uint8Array): Promise<void> | void; end?(): void } | null = null;
 
   constructor(
-    contentType: string,
     private readonly limits: UploadLimits,
     private readonly isWanted: (field: string) => boolean,
-    private readonly owned: AsyncDisposableStack,
-  ) {
-    try {
-      this.parser = busboy({
-        headers: { "content-type": contentType },
-        defParamCharset: "utf8",
-        fileHwm: 256 * 1024,
-        // busboy calls a value of exactly the limit truncated.
-        limits: { parts: maxParts, headerPairs: 50, fieldSize: maxFieldBytes + 1 },
+    private readonly file: SpooledFile,
+  ) {}
+
+  /** Throws as soon as it is known that the form will not do. */
+  async take(piece: Piece): Promise<void> {
+    if (piece.type === "data") return this.part?.write(piece.bytes);
+    if (piece.type === "end") return this.part?.end?.();
+    this.parts += 1;
+    if (this.parts > maxParts) throw malformed(`more than ${maxParts} parts`);
+    const { name, filename } = piece.part;
+    this.part =
+      filename === null ? this.textPart(keyOf(name), piece.part) : this.filePart(keyOf(name), filename);
+  }
+
+  end(): Omit<Upload, keyof AsyncDisposable> {
+    const { file, fields, filename } = this;
+    if (filename === null) {
+      throw new AppError("missing_required_parameter", "Expected an audio file for file but received none", {
+        param: "file",
       });
-    } catch (error) {
-      throw malformed("no boundary", error);
     }
-    // busboy's types promise a name and a value; a hostile part has neither.
-    this.parser.on("field", (name, value, info) => this.attempt(() => this.addField(name, value, info)));
-    this.parser.on("file", (name, stream, info) => {
-      stream.on("error", () => {}); // the parser tells the same error
-      this.attempt(() => this.addFile(name, stream, info.filename));
-    });
-    this.parser.on("partsLimit", () => this.fail(malformed(`more than ${maxParts} parts`)));
-    this.parser.on("error", (error) => this.fail(malformed("one that is broken or breaks off", error)));
-    this.parser.on("close", () => this.closed.resolve());
+    if (file.bytes === 0) throw invalidFile("Expected an audio file for file but received an empty one");
+    const sha256 = this.hasher.digest("hex");
+    const name = filename.slice(0, 255);
+    return { file: { path: () => file.path(), bytes: file.bytes, sha256, name }, fields };
   }
 
-  /** Settles as `work` does, or throws what is wrong with the form as soon as that is known. */
-  unlessFailed<T>(work: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      if (this.failure) reject(this.failure);
-      this.interrupt = reject;
-      work.then(resolve, reject);
-    });
-  }
-
-  /** Resolves when the parser takes more. */
-  write(bytes: Uint8Array): Promise<void> {
-    return this.unlessFailed(
-      new Promise((resolve) => {
-        this.parser.write(bytes, () => resolve());
-      }),
-    );
-  }
-
-  async end(): Promise<{ file: UploadedFile; fields: ReadonlyMap<string, readonly string[]> }> {
-    this.parser.end();
-    await this.unlessFailed(this.closed.promise);
-    const file = await this.unlessFailed(this.saved);
-    if (file) return { file, fields: this.fields };
-    throw new AppError("missing_required_parameter", "Expected an audio file for file but received none", {
-      param: "file",
-    });
-  }
-
-  /** Stops reading parts; resolves when nothing is written any more. */
-  async abandon(): Promise<void> {
-    this.failure ??= new Error("abandoned");
-    this.stream?.destroy();
-    this.parser.destroy();
-    await this.saved;
-  }
-
-  private fail(error: unknown): void {
-    this.failure ??= error;
-    this.interrupt(this.failure);
-  }
-
-  private attempt(action: () => void): void {
-    try {
-      action();
-    } catch (error) {
-      this.fail(error);
-    }
-  }
-
-  private addField(name: string | undefined, value: string | undefined, info: busboy.FieldInfo): void {
-    const key = keyOf(name);
+  private textPart(key: string, { charset }: PartHeaders) {
     if (key === "file") throw invalidFile("Expected a file part for file but received a text field");
-    if (!this.isWanted(baseOf(key))) return;
-    if (value === undefined) throw malformed(`${key} in an unknown character set`);
-    this.fieldsBytes += value.length;
-    if (info.valueTruncated || this.fieldsBytes > maxFieldsBytes) {
-      const limit = info.valueTruncated ? maxFieldBytes : maxFieldsBytes;
-      throw new AppError(
-        "field_too_large",
-        `Expected at most ${limit} bytes of text for ${key} but received more`,
-        {
-          param: key,
-        },
-      );
-    }
-    const values = this.fields.get(key) ?? [];
-    values.push(value);
-    this.fields.set(key, values);
+    if (!this.isWanted(baseOf(key))) return null;
+    const decoder = decoderOf(charset);
+    if (!decoder) throw malformed(`${key} in an unknown character set`);
+    let bytes = 0;
+    let text = "";
+    return {
+      write: (piece: Uint8Array) => {
+        bytes += piece.length;
+        this.fieldsBytes += piece.length;
+        if (bytes > maxFieldBytes) throw tooLong(key, maxFieldBytes);
+        if (this.fieldsBytes > maxFieldsBytes) throw tooLong(key, maxFieldsBytes);
+        text += decoder.decode(piece, { stream: true });
+      },
+      end: () => void this.fields.set(key, [...(this.fields.get(key) ?? []), text + decoder.decode()]),
+    };
   }
 
-  private addFile(name: string | undefined, stream: Readable, filename: string | undefined): void {
-    const key = keyOf(name);
-    if (key === "file") {
-      if (this.stream) throw invalidFile("Expected one file for file but received several");
-      this.stream = stream;
-      this.saved = this.save(stream, filename ?? "").catch((error) => {
-        this.fail(error);
-        return null;
-      });
-    } else if (this.isWanted(baseOf(key))) {
+  private filePart(key: string, filename: string) {
+    if (key !== "file") {
+      if (!this.isWanted(baseOf(key))) return null;
       throw new AppError("invalid_value", `Expected text for ${key} but received a file`, { param: key });
-    } else {
-      stream.resume();
     }
+    if (this.filename !== null) throw invalidFile("Expected one file for file but received several");
+    this.filename = filename;
+    return {
+      write: (piece: Uint8Array) => {
+        if (this.file.bytes + piece.length > this.limits.maxFileBytes) throw tooLarge(this.limits);
+        this.hasher.update(piece);
+        return this.file.write(piece);
+      },
+    };
   }
+}
 
-  private async save(stream: Readable, name: string): Promise<UploadedFile> {
-    const spooled = this.owned.use(new SpooledFile(this.limits.directory));
-    const hasher = new Bun.CryptoHasher("sha256");
-    for await (const chunk of stream as AsyncIterable<Buffer>) {
-      if (spooled.bytes + chunk.length > this.limits.maxFileBytes) throw tooLarge(this.limits);
-      hasher.update(chunk);
-      await spooled.write(chunk);
-    }
-    const { bytes } = spooled;
-    if (bytes === 0) throw invalidFile("Expected an audio file for file but received an empty one");
-    const sha256 = hasher.digest("hex");
-    return { path: () => spooled.path(), bytes, sha256, name: name.slice(0, 255) };
+/** null: there is no such character set. */
+function decoderOf(charset: string | null): TextDecoder | null {
+  try {
+    return new TextDecoder((charset ?? "utf-8") as Bun.Encoding);
+  } catch {
+    return null;
   }
 }
 
@@ -259,9 +209,12 @@ const baseOf = (key: string) => key.replace(/\[.*/s, "");
 
 const invalidFile = (message: string) => new AppError("invalid_value", message, { param: "file" });
 
-const malformed = (what: string, cause?: unknown) =>
-  new AppError("invalid_multipart", `Expected a multipart/form-data body but received ${what}`, {
-    cause,
+const malformed = (what: string) =>
+  new AppError("invalid_multipart", `Expected a multipart/form-data body but received ${what}`);
+
+const tooLong = (key: string, maxBytes: number) =>
+  new AppError("field_too_large", `Expected at most ${maxBytes} bytes of text for ${key} but received more`, {
+    param: key,
   });
 
 const tooLarge = (limits: UploadLimits) =>

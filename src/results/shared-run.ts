@@ -46,7 +46,7 @@ export class SharedRun {
       listens = false;
       signal.removeEventListener("abort", leave);
       this.listeners -= 1;
-      if (this.listeners === 0) this.left.abort(signal.reason);
+      if (this.listeners === 0 && !this.end) this.left.abort(signal.reason);
       this.wake();
     };
     signal.addEventListener("abort", leave);
