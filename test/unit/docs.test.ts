@@ -152,7 +152,7 @@ const anchorsOf = (page: string) =>
       .replaceAll(" ", "-"),
   );
 
-test.each(["README.md", "docs/api-reference.md", "docs/realtime.md"])(
+test.each(["README.md", "docs/api-reference.md", "docs/caching.md", "docs/realtime.md"])(
   "%s points to files and chapters that are there",
   async (path) => {
     const targets = [...(await read(path)).matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = ""]) => target);
