@@ -86,8 +86,8 @@ const mayJoin = (request: TranscriptionRequest, run: SharedRun) =>
 const isOthers = (error: unknown) => error instanceof AppError && error.code === "rate_limit_exceeded";
 
 async function run(deps: TranscribeDeps, request: TranscriptionRequest, signal: AbortSignal) {
-  const { file, options, priority, requestId } = request;
-  return deps.engine.transcribe({ path: await file.path(), options, priority, signal, requestId });
+  const { file, cache: _, ...rest } = request;
+  return deps.engine.transcribe({ ...rest, path: await file.path(), signal });
 }
 
 /** Begins a run for all who ask for `key`; its result is stored when it has succeeded. */
