@@ -44,7 +44,8 @@ async function post({ url, recording, fields, signal }: TranscriptionRequest): P
   const response = await fetch(url, {
     method: "POST",
     body: form,
-    headers: { connection: "close" }, // whisper-server closes idle connections without a word
+    // whisper-server closes idle connections without a word; every text is to be computed
+    headers: { connection: "close", "cache-control": "no-store" },
     timeout: false, // Bun's own ends a quiet request after five minutes
     signal: signal ? AbortSignal.any([signal, limit]) : limit,
   });

@@ -5,6 +5,7 @@ import { parseArgs } from "node:util";
 import { Bench, type Case, type Settings } from "./bench.ts";
 import { buildPrograms, findModel } from "./build.ts";
 import { behind } from "./cases/behind.ts";
+import { cache } from "./cases/cache.ts";
 import { clients } from "./cases/clients.ts";
 import { clip } from "./cases/clip.ts";
 import { concurrent } from "./cases/concurrent.ts";
@@ -36,6 +37,7 @@ const cases: readonly Case[] = [
   long,
   pieces,
   tasks,
+  cache,
 ];
 const contenders: readonly Contender[] = ["whisper-api", "whisper-server", "whisper-cli"];
 

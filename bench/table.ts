@@ -2,7 +2,7 @@
 import type { ServerName } from "./servers.ts";
 
 export type Contender = ServerName | "whisper-cli";
-export type Unit = "ms" | "MiB" | "times" | "x real time" | "per minute" | "per second";
+export type Unit = "ms" | "MiB" | "times" | "x real time" | "per minute" | "per second" | "GB/s" | "µs";
 
 export interface Row {
   readonly case: string;

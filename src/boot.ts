@@ -9,16 +9,17 @@ import type { Logger } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { digestOf } from "./models/digest.ts";
 import { type EnsuredModel, ensureModel, ensureVad, ModelError } from "./models/ensure.ts";
-import type { Models } from "./models/models.ts";
 import { Registry } from "./models/registry.ts";
 import { native } from "./native.ts";
 import { type Outbound, openOutbound } from "./net/outbound.ts";
+import type { SharedRun } from "./results/shared-run.ts";
 import { openBlobs } from "./store/blobs/open.ts";
 import { openSqliteStore } from "./store/sqlite/open.ts";
 import type { Store } from "./store/store.ts";
 import { TaskService } from "./tasks/tasks.ts";
 import type { TaskWatchers } from "./tasks/watchers.ts";
 import { TaskWebhooks } from "./tasks/webhooks.ts";
+import type { TranscribeDeps } from "./transcribe.ts";
 
 /** All that a server needs. Throws as `openModels`. */
 export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "stopping">> {
@@ -26,15 +27,16 @@ export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "sto
   const heard = await openModels(config, log);
   const outbound = openOutbound({ allowPrivate: config.webhookAllowPrivate });
   const webhooks = openWebhooks(config, log, store, outbound);
-  const tasks = openTasks(config, log, heard.models, store, webhooks);
-  return { config, log, store, ...heard, outbound, tasks, webhooks, version };
+  const runs = { ...heard, store, log, runs: new Map<string, SharedRun>() };
+  const tasks = openTasks(config, runs, webhooks);
+  return { config, ...runs, outbound, tasks, webhooks, version };
 }
 
 /** The weights of WHISPER_MODEL, and the models on them. Throws ModelError for weights that cannot be had or used. */
 export async function openModels(
   config: Config,
   log: Logger,
-): Promise<Pick<Deps, "metrics" | "models" | "hasVad">> {
+): Promise<Pick<Deps, "metrics" | "models" | "vadDigest" | "hasVad">> {
   native.setLog((level, line) => log[level](line, { from: "native" }));
   const info = native.info();
   if (info.ffmpeg === null) {
@@ -96,7 +98,14 @@ export async function openModels(
     ...{ model: id, precision, languages: languages.length, slots, threads },
     device: info.devices.find((device) => device.type === (gpu >= 0 ? "gpu" : "cpu"))?.description,
   });
-  return { metrics, models, hasVad: () => vad.path !== null };
+  return { metrics, models, vadDigest: digestOfVad(vad.path), hasVad: () => vad.path !== null };
+}
+
+/** Of weights that are loaded when they are needed: a file that cannot be read is told then. */
+function digestOfVad(path: string | null): Promise<string> | null {
+  const digest = path === null ? null : digestOf(path);
+  digest?.catch(() => {});
+  return digest;
 }
 
 /** What slots may take: a number that the user names is taken as it is, else other programs live here too. 0 = no limit. */
@@ -109,13 +118,12 @@ function slotsRoom({ slots }: Config, slotsBytes: number): number {
 /** It does no jobs until it is told to start. */
 export function openTasks(
   config: Config,
-  log: Logger,
-  models: Models,
-  store: Store,
+  deps: TranscribeDeps & { readonly store: Store },
   watchers: TaskWatchers,
 ): TaskService {
+  const { log, store } = deps;
   return new TaskService({
-    ...{ models, log, store, watchers },
+    ...{ deps, log, store, watchers },
     audio: audioOf(store.limiter),
     limits: { perCaller: config.maxTasksPerCaller, maxBytes: config.maxTaskBytes },
     ttlMs: config.taskTtlMs,
@@ -133,7 +141,8 @@ export function openWebhooks(config: Config, log: Logger, store: Store, outbound
 
 /** Redis where it is set, else files. Throws when these cannot be written. */
 export async function openStore(config: Config, log: Logger): Promise<Store> {
-  const options = { log, blobs: openBlobs(config) };
+  const cache = { ttlMs: config.cacheTtlMs, maxBytes: config.cacheMaxBytes };
+  const options = { log, cache, blobs: openBlobs(config) };
   if (config.redisUrl === "") return openSqliteStore(config.dataDir, options);
   // Its libraries take 50 ms to load.
   const { openRedisStore } = await import("./store/redis/open.ts");

@@ -49,21 +49,15 @@ const flag: Kind<boolean> = {
 
 const byteUnits = { k: 1e3, m: 1e6, g: 1e9, ki: 2 ** 10, mi: 2 ** 20, gi: 2 ** 30 };
 
-const byteSize: Kind<number> = {
-  expected: "a number of bytes from 1, with a unit or without: 52428800, 200k, 50MB, 1GiB",
+const byteSize = (min: 0 | 1): Kind<number> => ({
+  expected: `a number of bytes from ${min}, with a unit or without: 52428800, 200k, 50MB, 1GiB`,
   parse(value) {
     const [, number, unit] = /^(\d+(?:\.\d+)?) ?([kmg]i?)?b?$/i.exec(value) ?? [];
     const factor = unit === undefined ? 1 : byteUnits[unit.toLowerCase() as keyof typeof byteUnits];
     const bytes = Math.round(Number(number) * factor);
-    return Number.isSafeInteger(bytes) && bytes >= 1 ? bytes : undefined;
+    return Number.isSafeInteger(bytes) && bytes >= min ? bytes : undefined;
   },
-};
-
-/** 0 = no limit. */
-const memorySize: Kind<number> = {
-  expected: `0, or ${byteSize.expected}`,
-  parse: (value) => (value === "0" ? 0 : byteSize.parse(value)),
-};
+});
 
 const timeUnits = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
@@ -171,7 +165,7 @@ const settings = {
   ),
   modelMemory: setting(
     "MODEL_MEMORY",
-    memorySize,
+    byteSize(0),
     "0",
     "What loaded models may take together: bytes, or 800MB, 6GiB; 0 = no limit.",
   ),
@@ -199,7 +193,12 @@ const settings = {
   allowedOrigins: setting("ALLOWED_ORIGINS", origins, "*", "Origins of web pages that may call (CORS)."),
   dataDir: setting("DATA_DIR", text, "data", "Folder of what the server writes."),
   uploadDir: setting("UPLOAD_DIR", text, "$DATA_DIR/uploads", "Folder of uploads while they are used."),
-  maxFileSize: setting("MAX_FILE_SIZE", byteSize, "52428800", "Largest upload: bytes, or 200k, 50MB, 1GiB."),
+  maxFileSize: setting(
+    "MAX_FILE_SIZE",
+    byteSize(1),
+    "52428800",
+    "Largest upload: bytes, or 200k, 50MB, 1GiB.",
+  ),
   maxDurationMs: setting("MAX_DURATION", duration(100), "4h", "Longest recording: seconds, or 90m, 4h."),
   uploadTimeoutMs: setting("UPLOAD_TIMEOUT", duration(1), "30s", "Longest pause within an upload."),
   slots: setting(
@@ -232,7 +231,7 @@ const settings = {
   ),
   maxTaskBytes: setting(
     "MAX_TASK_BYTES",
-    byteSize,
+    byteSize(1),
     "10GB",
     "Recordings of all tasks that wait or run, together: bytes, or 500MB, 10GB.",
   ),
@@ -272,6 +271,13 @@ const settings = {
     flag,
     "false",
     "For development: webhooks and `url` may go to private addresses.",
+  ),
+  cacheTtlMs: setting("CACHE_TTL", duration(1000), "24h", "How long a result is kept for the same request."),
+  cacheMaxBytes: setting(
+    "CACHE_MAX_BYTES",
+    byteSize(0),
+    "256MiB",
+    "Size of all kept results, the least recently used go first; 0 = none.",
   ),
   sessionLifetimeMs: setting("SESSION_LIFETIME", duration(1000), "60m", "Longest realtime session."),
   gpu: setting("GPU", gpu, "auto", "auto, off, or the index of a GPU."),

@@ -113,7 +113,9 @@ export interface Run {
 }
 
 /** Options of one run: complete and flat. `splitChannels` is not among them: a run has one channel. */
-export interface RunOptions extends Omit<Options, "splitChannels"> {
+export interface RunOptions extends Omit<Options, "splitChannels" | "seed"> {
+  /** Of what is drawn at temperatures above 0: 0..2^31-1. */
+  readonly seed: number;
   readonly priority: Priority;
   /** Whether `attempt` and `token` events are wanted. */
   readonly tokenEvents: boolean;

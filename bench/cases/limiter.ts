@@ -37,7 +37,7 @@ export const limiter: Case = {
     const directory = await mkdtemp(join(tmpdir(), "bench-limiter-"));
     const drop = () => {};
     const log = { debug: drop, info: drop, warn: drop, error: drop };
-    const options = { log, blobs: new DiskBlobs(directory) };
+    const options = { log, cache: { ttlMs: 1000, maxBytes: 0 }, blobs: new DiskBlobs(directory) };
     const files = openSqliteStore(directory, options);
     await measure("SQLite", files.limiter);
     await files.close();

@@ -20,7 +20,7 @@ export const step: Case = {
       .result;
     const run = () =>
       new Promise<void>((resolve, reject) => {
-        const own = { priority: "request", tokenEvents: false, vadModel: "" } as const;
+        const own = { seed: 0, priority: "request", tokenEvents: false, vadModel: "" } as const;
         model.run(decoded, { ...options, ...own, language: "en", beamSize: 1 }, (event) => {
           if (event.type === "done") resolve();
           if (event.type === "error") reject(new Error(event.message));

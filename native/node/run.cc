@@ -7,6 +7,13 @@
 #include "node/js.h"
 #include "whisper/run.h"
 
+namespace {
+
+/** Beyond it JavaScript's integers of 32 bits end. */
+constexpr int64_t kLargestSeed = INT32_MAX;
+
+}  // namespace
+
 RunOptions run_options(const Napi::Value& value) {
   const Napi::Object given = js::object(value, "options");
   const auto boolean = [&](const char* key) { return js::boolean(given[key], key); };
@@ -27,6 +34,7 @@ RunOptions run_options(const Napi::Value& value) {
   options.condition_on_previous_text = boolean("conditionOnPreviousText");
   options.temperature = number("temperature", 0, 1);
   options.temperature_increment = number("temperatureIncrement", 0, 1);
+  options.seed = static_cast<uint32_t>(js::integer(given["seed"], "seed", 0, kLargestSeed));
   options.compression_ratio_threshold = number("compressionRatioThreshold", -1000, 1000);
   options.logprob_threshold = number("logprobThreshold", -1000, 1000);
   options.no_speech_threshold = number("noSpeechThreshold", 0, 1);

@@ -15,6 +15,7 @@ struct RunOptions {
   bool condition_on_previous_text = true;
   float temperature = 0;
   float temperature_increment = 0;
+  uint32_t seed = 0;
   float compression_ratio_threshold = 0;
   float logprob_threshold = 0;
   float no_speech_threshold = 0;

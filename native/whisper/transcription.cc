@@ -32,6 +32,7 @@ Transcription::Transcription(Session& session, const RunOptions& options, const 
       rules_(vocabulary_, options),
       listener_(listener()),
       history_(weights_, options),
+      random_(options.seed),
       last_end_ms_(timeline.start(0)) {}
 
 void Transcription::run(const float* samples, size_t count, const std::string& language,

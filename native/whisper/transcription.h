@@ -79,8 +79,8 @@ class Transcription {
   const Rules rules_;
   const SearchListener listener_;
   History history_;
-  // a fixed seed: the same recording gives the same text
-  std::mt19937 random_{0};
+  // from the options' seed: the same seed gives the same text
+  std::mt19937 random_;
   std::string language_;
   std::function<void(const std::string&)> on_language_;
   int next_id_ = 0;

@@ -122,7 +122,6 @@ async function once(engine: Engine, path: string, beamSize: number): Promise<Run
   const events = await engine.transcribe({
     path,
     options: { ...defaultOptions, beamSize },
-    tokens: false,
     priority: "request",
     signal: new AbortController().signal,
     requestId: "bench",

@@ -78,10 +78,6 @@ export function render(transcript: Transcript, view: View): Rendered {
   }
 }
 
-/** Whether a view shows text before its segment is complete. */
-export const showsTokens = ({ responseFormat }: View) =>
-  responseFormat === "json" || responseFormat === "text" || responseFormat === "verbose_json";
-
 /**
  * The same view while it is made. The deltas alone add up to the `text` of the last object (clients exist that read nothing
  * else): the plain text, or the whole subtitle file. diarized_json has segments instead of deltas, as at OpenAI.
@@ -89,6 +85,8 @@ export const showsTokens = ({ responseFormat }: View) =>
 export function streamView(view: View, options: RunningTextOptions): StreamView {
   const format = view.responseFormat;
   const subtitles = format === "srt" || format === "vtt" ? subtitleWriter(format, view.cues) : null;
+  // The others show a segment when it is complete.
+  const showsTokens = !subtitles && format !== "diarized_json";
   const running = new RunningText(options);
   let spoken = speakerSegments(1, view);
   let file = "";
@@ -121,7 +119,7 @@ export function streamView(view: View, options: RunningTextOptions): StreamView 
           running.attempt(event.number);
           return [];
         case "token":
-          return shown(running.token(event.token, event.windowMs));
+          return showsTokens ? shown(running.token(event.token, event.windowMs)) : [];
         case "segment": {
           const segment = sane(event.segment);
           const index = count;

@@ -18,6 +18,8 @@ export interface Options {
   readonly temperature: number;
   /** Step to the next temperature after a failed attempt; 0 = no fallback. */
   readonly temperatureIncrement: number;
+  /** Of what is drawn at temperatures above 0: 0..2^31-1. null: see `seedOf`. */
+  readonly seed: number | null;
   /** An attempt fails when its text compresses better than this (zlib): a repetition. */
   readonly compressionRatioThreshold: number;
   /** An attempt fails when its mean log-probability is lower. */
@@ -75,6 +77,7 @@ export const defaultOptions: Options = {
   conditionOnPreviousText: true,
   temperature: 0,
   temperatureIncrement: 0.2,
+  seed: null,
   compressionRatioThreshold: 2.4,
   logprobThreshold: -1,
   noSpeechThreshold: 0.6,
@@ -98,6 +101,20 @@ export const defaultOptions: Options = {
   vadMaxSpeechMs: 0,
   vadPadMs: 400,
 };
+
+export const largestSeed = 2 ** 31 - 1;
+
+/** Whether the same recording gives the same text again. */
+export const isReproducible = ({ temperature, seed }: Options) => temperature === 0 || seed !== null;
+
+/**
+ * The seed of a run. Where none is given: 0 for temperature 0, whose fallbacks stay reproducible so; else another one each time, since
+ * who asks for another temperature asks for variety.
+ */
+export function seedOf(options: Options): number {
+  if (options.seed !== null) return options.seed;
+  return isReproducible(options) ? 0 : Math.floor(Math.random() * largestSeed);
+}
 
 /** The order in which waiting work is served: speech that someone waits for while speaking, requests, batches. */
 export type Priority = "live" | "request" | "batch";

@@ -50,8 +50,9 @@ export interface Segment {
 }
 
 /**
- * What a run says, in order: one `start`, any number of `segment` and `progress`, one `done`. A failure throws. Where they are
- * wanted, each window's segments come after its attempts and their tokens, which say nothing that segments do not.
+ * What a run says, in order: one `start`, any number of `segment` and `progress`, one `done`. A failure throws. Each
+ * window's segments come after its attempts and their tokens, which say nothing that segments do not; there are none where several
+ * channels are transcribed apart.
  */
 export type TranscriptEvent =
   /** durationMs: of the recording. channels: how many are transcribed apart (1 unless asked for). */

@@ -11,8 +11,6 @@ export interface EngineRequest extends Partial<AudioAllowance> {
   /** Path of the recording. The engine only reads it, and only until `transcribe` has resolved. */
   readonly path: string;
   readonly options: Options;
-  /** Whether `attempt` and `token` events are wanted; there are none where channels are kept apart. */
-  readonly tokens: boolean;
   readonly priority: Priority;
   /** Cancels it, queued or running. */
   readonly signal: AbortSignal;

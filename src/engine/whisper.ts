@@ -1,7 +1,7 @@
 /** The engine over the addon: admission, decoding, and one native run per channel, as one stream of events. */
 import { statSync } from "node:fs";
 import { AppError } from "../core/errors.ts";
-import type { Options, Priority } from "../core/options.ts";
+import { type Priority, seedOf } from "../core/options.ts";
 import type { TranscriptEvent } from "../core/transcript.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
@@ -92,7 +92,7 @@ class WhisperEngine implements Engine {
       append: (bytes) => append(live, bytes),
       transcribe: (request) => {
         const engine = request.engine instanceof WhisperEngine ? request.engine : this;
-        return engine.start({ ...request, tokens: false, priority: "live" }, () => part(live, request));
+        return engine.start({ ...request, priority: "live" }, () => part(live, request));
       },
       forget: (beforeMs) => live.forget(beforeMs),
       close: () => live.close(),
@@ -124,13 +124,16 @@ class WhisperEngine implements Engine {
       throw error;
     }
     const { durationMs } = pcm;
+    const { splitChannels: _, ...ofOneChannel } = options;
     const transcription = new Transcription(pcm, ticket, signal, {
       ...{ priority, requestId, log, metrics },
       refund: () => request.refund?.(durationMs),
     });
     transcription.start(this.weights, {
-      ...options,
-      tokenEvents: request.tokens && pcm.channels === 1,
+      ...ofOneChannel,
+      seed: seedOf(options),
+      // A turn is shown by its segments. Of several channels nobody could tell whose they are.
+      tokenEvents: priority !== "live" && pcm.channels === 1,
       vadModel: options.vad && vadModel !== null ? vadModel : "",
       priority,
     });
@@ -223,7 +226,7 @@ class Transcription {
     });
   }
 
-  start(weights: Model, { splitChannels: _, ...options }: RunOptions & Options): void {
+  start(weights: Model, options: RunOptions): void {
     const { durationMs, channels } = this.pcm;
     this.queue.push({ type: "start", durationMs, channels });
     this.signal.addEventListener("abort", this.onAbort, { once: true });

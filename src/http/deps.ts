@@ -6,9 +6,10 @@ import type { Outbound } from "../net/outbound.ts";
 import type { Store } from "../store/store.ts";
 import type { TaskService } from "../tasks/tasks.ts";
 import type { TaskWebhooks } from "../tasks/webhooks.ts";
+import type { TranscribeDeps } from "../transcribe.ts";
 
 /** All that the HTTP layer is made of. The only way in for values of the layers below. */
-export interface Deps {
+export interface Deps extends TranscribeDeps {
   readonly config: Config;
   readonly log: Logger;
   readonly metrics: Metrics;

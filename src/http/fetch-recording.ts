@@ -2,7 +2,7 @@
 import { AppError } from "../core/errors.ts";
 import type { Outbound, OutboundReply } from "../net/outbound.ts";
 import { Pace } from "./pace.ts";
-import { saveRecording, tooLarge, type UploadedFile, type UploadLimits } from "./recording.ts";
+import { Recording, tooLarge, type UploadedFile, type UploadLimits } from "./recording.ts";
 
 const maxRedirects = 3;
 const redirects: readonly number[] = [301, 302, 303, 307, 308];
@@ -31,7 +31,9 @@ export async function fetchRecording(
     if (reply.status !== 200) throw notFetched(`Its server answered ${reply.status}`);
     if (Number(reply.headers["content-length"] ?? 0) > limits.maxFileBytes) throw tooLarge(limits, "url");
     const name = new URL(url).pathname.split("/").at(-1) ?? "";
-    const file = await saveRecording(paced(reply, pace), { name, field: "url" }, limits, owned);
+    const recording = owned.use(new Recording(limits, "url"));
+    for await (const piece of paced(reply, pace)) await recording.write(piece);
+    const file = recording.end(name);
     reply[Symbol.dispose]();
     const kept = owned.move();
     return { ...file, [Symbol.asyncDispose]: () => kept.disposeAsync() };

@@ -1,6 +1,6 @@
-/** A recording on its way to the upload directory: it is hashed while it is written, and memory stays flat. */
+/** A recording on its way in: it is hashed as it comes, goes to disk unless it is small, and memory stays flat. */
 import { AppError } from "../core/errors.ts";
-import { TemporaryFile } from "./temporary-file.ts";
+import { SpooledFile } from "./spooled-file.ts";
 
 export interface UploadLimits {
   readonly directory: string;
@@ -11,38 +11,50 @@ export interface UploadLimits {
 
 /** `name` is the client's: for logs, never for paths. */
 export interface UploadedFile {
-  readonly path: string;
+  /** Where it lies on the disk; a small one is written there now. */
+  path(): Promise<string>;
   readonly bytes: number;
   readonly sha256: string;
   readonly name: string;
 }
 
-/** What a recording is, for the client: the field that it comes by, and what is said of it. */
+/** The field that a recording comes by. */
 export type RecordingField = "file" | "url";
 
-/** Reads `source` to its end. The file is removed with `owned`. Throws request_too_large, and invalid_value when it is empty. */
-export async function saveRecording(
-  source: AsyncIterable<Uint8Array>,
-  { name, field }: { readonly name: string; readonly field: RecordingField },
-  limits: UploadLimits,
-  owned: AsyncDisposableStack,
-): Promise<UploadedFile> {
-  const temporary = owned.use(await TemporaryFile.create(limits.directory));
-  const hasher = new Bun.CryptoHasher("sha256");
-  let bytes = 0;
-  for await (const chunk of source) {
-    bytes += chunk.length;
-    if (bytes > limits.maxFileBytes) throw tooLarge(limits, field);
-    hasher.update(chunk);
-    await temporary.write(chunk);
+/** Disposal removes what was written. */
+export class Recording implements AsyncDisposable {
+  private readonly file: SpooledFile;
+  private readonly hasher = new Bun.CryptoHasher("sha256");
+
+  constructor(
+    private readonly limits: UploadLimits,
+    private readonly field: RecordingField,
+  ) {
+    this.file = new SpooledFile(limits.directory);
   }
-  await temporary.close();
-  if (bytes === 0) {
-    throw new AppError("invalid_value", `Expected an audio file for ${field} but received an empty one`, {
-      param: field,
-    });
+
+  /** Appends; writes do not overlap. `piece` is not copied: it must not change any more. Throws request_too_large. */
+  async write(piece: Uint8Array): Promise<void> {
+    if (this.file.bytes + piece.length > this.limits.maxFileBytes) throw tooLarge(this.limits, this.field);
+    this.hasher.update(piece);
+    await this.file.write(piece);
   }
-  return { path: temporary.path, bytes, sha256: hasher.digest("hex"), name: name.slice(0, 255) };
+
+  /** All of it has come. Throws invalid_value when that is nothing. */
+  end(name: string): UploadedFile {
+    const { file, field } = this;
+    if (file.bytes === 0) {
+      throw new AppError("invalid_value", `Expected an audio file for ${field} but received an empty one`, {
+        param: field,
+      });
+    }
+    const sha256 = this.hasher.digest("hex");
+    return { path: () => file.path(), bytes: file.bytes, sha256, name: name.slice(0, 255) };
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.file[Symbol.asyncDispose]();
+  }
 }
 
 export const tooLarge = ({ maxFileBytes }: UploadLimits, field: RecordingField = "file") =>

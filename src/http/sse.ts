@@ -14,6 +14,8 @@ export interface EventStreamOptions {
   /** Called whenever the client has read what was sent. */
   readonly pulled?: () => void;
   readonly keepAliveMs?: number;
+  /** Beside those of every stream. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export function eventStream(options: EventStreamOptions): Response {
@@ -44,7 +46,11 @@ export function eventStream(options: EventStreamOptions): Response {
     },
   });
   return new Response(body, {
-    headers: { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-store" },
+    headers: {
+      ...options.headers,
+      "content-type": "text/event-stream; charset=utf-8",
+      "cache-control": "no-store",
+    },
   });
 }
 

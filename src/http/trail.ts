@@ -31,6 +31,7 @@ export const exposedHeaders = [
   "retry-after-ms",
   "x-should-retry",
   ...limitHeaderNames,
+  "x-cache",
 ];
 
 /** Clients can write any word as the method: a series for each of them would fill the memory. */

@@ -3,7 +3,7 @@ import { readdir, rm, stat } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import { speechModels, vadModels } from "./catalog.ts";
 import { demoFile } from "./demo.ts";
-import { noteOf } from "./digest.ts";
+import { digestOf, noteOf } from "./digest.ts";
 import { type EnsuredModel, modelIdOf } from "./ensure.ts";
 import { readShape, type Shape } from "./shape.ts";
 
@@ -27,6 +27,11 @@ const ofVad = new Set(vadModels.map(({ file }) => file));
 export class ModelsFolder {
   private files: readonly WeightsFile[] = [];
   private readonly shapes = new Map<string, { readonly version: string; readonly shape: Shape | null }>();
+
+  private readonly digests = new Map<
+    string,
+    { readonly version: string; readonly digest: Promise<string> }
+  >();
 
   constructor(
     private readonly dir: string,
@@ -59,6 +64,16 @@ export class ModelsFolder {
     for (const file of all) if (file && !byId.has(file.id)) byId.set(file.id, file);
     this.files = [...byId.values()];
     return this.files;
+  }
+
+  /** Reads a file once, as long as it does not change. */
+  digestOf({ path, version }: WeightsFile): Promise<string> {
+    const known = this.digests.get(path);
+    if (known?.version === version) return known.digest;
+    const digest = digestOf(path);
+    this.digests.set(path, { version, digest });
+    digest.catch(() => this.digests.delete(path));
+    return digest;
   }
 
   /** Removes the file and its digest. What a download has begun stays: it may be going on. */

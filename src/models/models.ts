@@ -46,6 +46,8 @@ export interface Models {
   list(): Promise<readonly InstalledModel[]>;
   /** What is known of an installed model. `id` null: WHISPER_MODEL. Rejects with model_not_found. */
   find(id: string | null): Promise<InstalledModel>;
+  /** SHA-256 of its weights, in lower-case hex, loaded or not. Rejects with model_not_found. */
+  digest(id: string): Promise<string>;
   /**
    * The engine of an installed model, loaded if need be: all who ask at the same time wait for one load. `id` null: WHISPER_MODEL.
    * Rejects with model_not_found, model_unavailable (damaged, or it never fits into MODEL_MEMORY), server_overloaded (no room now), and

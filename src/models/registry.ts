@@ -130,7 +130,15 @@ export class Registry implements Models {
   }
 
   async find(id: string | null): Promise<InstalledModel> {
-    return this.describe(await this.fileOf(id ?? this.defaultEngine.model.id));
+    const wanted = id ?? this.defaultEngine.model.id;
+    const loaded = this.models.has(wanted) ? this.folder.find(wanted) : undefined;
+    return this.describe(loaded ?? (await this.fileOf(wanted)));
+  }
+
+  async digest(id: string): Promise<string> {
+    // of what answers, whatever the file has become
+    const loaded = this.models.get(id)?.ready;
+    return loaded ? loaded.model.digest : this.folder.digestOf(await this.fileOf(id));
   }
 
   async use(id: string | null, signal: AbortSignal): Promise<ModelUse> {

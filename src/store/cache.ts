@@ -12,6 +12,6 @@ export interface Cache {
 
 export interface CacheLimits {
   readonly ttlMs: number;
-  /** Sum of the values; 0: nothing is stored. */
+  /** Sum of the values; 0: nothing is stored, nothing found. */
   readonly maxBytes: number;
 }

@@ -5,6 +5,7 @@
 import { AppError } from "../core/errors.ts";
 import type { Logger } from "../log.ts";
 import type { Blobs } from "./blobs.ts";
+import type { Cache, CacheLimits } from "./cache.ts";
 import type { JobQueue } from "./jobs.ts";
 import type { Keys } from "./keys.ts";
 import type { Limiter } from "./limiter.ts";
@@ -13,6 +14,7 @@ import type { Webhooks } from "./webhooks.ts";
 
 export interface StoreOptions {
   readonly log: Logger;
+  readonly cache: CacheLimits;
   /** Kept elsewhere, whatever the database is. */
   readonly blobs: Blobs;
 }
@@ -28,6 +30,7 @@ export interface Store {
   readonly keys: Keys;
   readonly webhooks: Webhooks;
   readonly tasks: Tasks;
+  readonly cache: Cache;
   /** Ends connections and workers; jobs that run are given back to the queue. Idempotent. */
   close(): Promise<void>;
 }

@@ -5,17 +5,16 @@ import type { AudioAllowance } from "../core/limits.ts";
 import { readSegment } from "../core/segment-json.ts";
 import type { TranscriptEvent } from "../core/transcript.ts";
 import type { Logger } from "../log.ts";
-import type { Models } from "../models/models.ts";
 import type { Blobs } from "../store/blobs.ts";
 import type { Job, JobResult } from "../store/jobs.ts";
 import type { Task, Tasks } from "../store/tasks.ts";
-import { transcribe } from "../transcribe.ts";
+import { type TranscribeDeps, transcribe } from "../transcribe.ts";
 import { requestOf, type TaskRequest } from "./request.ts";
 import { Resumption } from "./resumption.ts";
 import { TaskWriter } from "./writer.ts";
 
 export interface RunnerOptions {
-  readonly models: Pick<Models, "use">;
+  readonly deps: TranscribeDeps;
   /** The budget that a task's audio is taken from. */
   readonly audio: (caller: string, limits: CallerLimits) => AudioAllowance;
   readonly log: Logger;
@@ -134,12 +133,10 @@ export class TaskRunner {
   ): Promise<AsyncIterable<TranscriptEvent>> {
     await using file = await this.options.blobs.open(task.blob);
     if (!file) throw new AppError("internal_error", "The recording of this task is lost");
-    using use = await this.options.models.use(model, signal);
-    return await transcribe(use, {
+    return await transcribe(this.options.deps, {
       ...this.options.audio(task.caller, limits),
-      file: { path: file.path, sha256 },
-      ...{ options, signal, requestId },
-      tokens: false,
+      file: { path: async () => file.path, sha256 },
+      ...{ model, options, signal, requestId },
       priority: "batch",
     });
   }

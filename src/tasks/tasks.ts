@@ -1,6 +1,7 @@
 /** Async tasks: recordings that are taken now and transcribed by whichever worker comes to it. Knows nothing of HTTP. */
 import { AppError } from "../core/errors.ts";
 import { type Rendered, type ResponseFormat, render, verboseSegments } from "../core/formats.ts";
+import { seedOf } from "../core/options.ts";
 import { readSegment } from "../core/segment-json.ts";
 import { hasEnded } from "../core/task.ts";
 import type { Logger } from "../log.ts";
@@ -16,7 +17,8 @@ import { transcriptOf } from "./transcript.ts";
 import type { TaskWatchers, WatcherRequest } from "./watchers.ts";
 
 export interface TaskServiceOptions {
-  readonly models: RunnerOptions["models"];
+  /** For transcribe(). */
+  readonly deps: RunnerOptions["deps"];
   readonly audio: RunnerOptions["audio"];
   readonly log: Logger;
   readonly store: { readonly tasks: Tasks; readonly jobs: JobQueue; readonly blobs: Blobs };
@@ -42,9 +44,9 @@ export class TaskService {
   private sweeper: AsyncDisposable | null = null;
 
   constructor(private readonly options: TaskServiceOptions) {
-    const { models, audio, log, store, ttlMs } = options;
+    const { deps, audio, log, store, ttlMs } = options;
     this.runner = new TaskRunner({
-      ...{ models, audio, log, ttlMs, tasks: store.tasks, blobs: store.blobs },
+      ...{ deps, audio, log, ttlMs, tasks: store.tasks, blobs: store.blobs },
       changed: (id) => this.changes.tell(id),
       settle: (id) => this.settle(id),
     });
@@ -72,7 +74,8 @@ export class TaskService {
     const { store, watchers, limits, log } = this.options;
     if (watcher) await watchers.check(watcher);
     const id = `task_${Bun.randomUUIDv7("hex").replaceAll("-", "")}`;
-    const text = writeRequest(request);
+    // A task that is done again after a crash has to say the same.
+    const text = writeRequest({ ...request, options: { ...request.options, seed: seedOf(request.options) } });
     try {
       // In this order: whatever a crash leaves out, nothing that was promised is lost, and the sweeper finds the rest.
       await store.blobs.put(id, path);

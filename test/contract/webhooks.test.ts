@@ -2,16 +2,15 @@ import { describe, expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DiskBlobs } from "../../src/store/blobs/disk.ts";
 import { openRedisStore } from "../../src/store/redis/open.ts";
 import { openSqliteStore } from "../../src/store/sqlite/open.ts";
 import { StoreUnavailable } from "../../src/store/store.ts";
 import { redisServer, startRedis } from "../helpers/redis.ts";
-import { recordingLog } from "../helpers/stores.ts";
+import { quietOptions } from "../helpers/stores.ts";
 import { webhooksContract } from "./webhooks.ts";
 
 /** Recordings play no part here. */
-const options = { log: recordingLog().log, blobs: new DiskBlobs("nowhere") };
+const options = quietOptions();
 
 webhooksContract("webhooks in a file", async () => {
   const directory = await mkdtemp(join(tmpdir(), "webhooks-"));

@@ -206,11 +206,12 @@ describe("a body", () => {
 
   test("whose sender goes away leaves nothing", async () => {
     const gone = Promise.withResolvers<void>();
-    const socket = connect(server.port, "127.0.0.1", () => socket.write(announced(100_000)));
+    const socket = connect(server.port, "127.0.0.1", () =>
+      socket.write(announced(100_000), () => socket.destroy()),
+    );
     socket.on("close", () => gone.resolve());
-    await eventually(server.leftovers, (names) => names.length === 1);
-    socket.destroy();
     await gone.promise;
+    await server.logged(({ message, status }) => message === "request" && status === 499);
     expect(await eventually(server.leftovers, (names) => names.length === 0)).toEqual([]);
   });
 });

@@ -85,7 +85,8 @@ test("what a killed server left is removed by the next start, and nothing else",
     const socket = connect(killed.port, "127.0.0.1", () =>
       socket.write(
         "POST /v1/audio/transcriptions HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=x\r\n" +
-          'Content-Length: 100000\r\n\r\n--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nRIFF',
+          'Content-Length: 4000000\r\n\r\n--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' +
+          "RIFF".repeat(750_000), // a small file would be in memory
       ),
     );
     socket.on("error", () => {});

@@ -8,7 +8,7 @@ interface Options {
   readonly key?: string;
 }
 
-/** Posts a recording, decoded as fast as can be. */
+/** Posts a recording, decoded as fast as can be, in a run of its own. */
 export function post(
   server: Server,
   name = "en-digits.wav",

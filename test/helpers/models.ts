@@ -43,6 +43,10 @@ export class FakeModels<E extends Engine = Engine> implements Models {
     return this.installed.find((installed) => installed.id === model.id) as InstalledModel;
   }
 
+  digest(id: string): Promise<string> {
+    return this.engineOf(id).model.digest;
+  }
+
   async use(id: string | null, _signal: AbortSignal): Promise<ModelUse> {
     this.used.push(id);
     if (this.refusal) throw this.refusal;

@@ -8,6 +8,7 @@ import { audioOf } from "../../src/http/limits.ts";
 import type { LogFields, Logger } from "../../src/log.ts";
 import { Metrics } from "../../src/metrics.ts";
 import { openOutbound } from "../../src/net/outbound.ts";
+import type { SharedRun } from "../../src/results/shared-run.ts";
 import { createServer } from "../../src/server.ts";
 import { DiskBlobs } from "../../src/store/blobs/disk.ts";
 import { openSqliteStore } from "../../src/store/sqlite/open.ts";
@@ -17,6 +18,7 @@ import type { TaskWatchers } from "../../src/tasks/watchers.ts";
 import { TaskWebhooks } from "../../src/tasks/webhooks.ts";
 import { FakeEngine } from "./engine.ts";
 import { FakeModels } from "./models.ts";
+import { cacheLimits } from "./stores.ts";
 
 export interface LogLine {
   readonly level: "debug" | "info" | "warn" | "error";
@@ -84,14 +86,21 @@ export async function testServer<E extends Engine = FakeEngine>(
   const logger: Logger = { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
   const blobDir = join(dataDir, "blobs");
   const blobs = new DiskBlobs(blobDir);
-  const store = settings.store ?? openSqliteStore(":memory:", { log: logger, blobs });
+  const store = settings.store ?? openSqliteStore(":memory:", { log: logger, cache: cacheLimits, blobs });
   const outbound = openOutbound({ allowPrivate: config.webhookAllowPrivate });
   const webhooks = new TaskWebhooks({
     ...{ webhooks: store.webhooks, jobs: store.jobs, tasks: store.tasks, log: logger, outbound },
     publicUrl: config.publicUrl,
   });
+  const runs = {
+    models,
+    vadDigest: Promise.resolve("vad"),
+    store,
+    runs: new Map<string, SharedRun>(),
+    log: logger,
+  };
   const tasks = new TaskService({
-    ...{ models, log: logger, store, ttlMs: config.taskTtlMs },
+    ...{ deps: runs, log: logger, store, ttlMs: config.taskTtlMs },
     audio: audioOf(store.limiter),
     watchers: settings.watchers ?? webhooks,
     limits: { perCaller: config.maxTasksPerCaller, maxBytes: config.maxTaskBytes },
@@ -101,7 +110,8 @@ export async function testServer<E extends Engine = FakeEngine>(
   const stopping = new AbortController();
   const { signal } = stopping;
   const deps = {
-    ...{ config, log: logger, metrics: new Metrics(), models, store, outbound, tasks, webhooks },
+    ...runs,
+    ...{ config, metrics: new Metrics(), outbound, tasks, webhooks },
     hasVad: () => hasVad,
     stopping: signal,
     version: "1.2.3",

@@ -17,6 +17,9 @@ export interface TestStores extends AsyncDisposable {
   readonly log: readonly LogLine[];
 }
 
+/** Room for what a test makes. */
+export const cacheLimits = { ttlMs: 60_000, maxBytes: 16 * 2 ** 20 };
+
 export interface LogLine {
   readonly level: keyof Logger;
   readonly message: string;
@@ -45,7 +48,7 @@ export function redisStores(url: string): Promise<TestStores> {
 
 export function openStoreAt(address: string, log: Logger): Store {
   const [directory = "", url, prefix = ""] = address.split(" ");
-  const options = { log, blobs: new DiskBlobs(join(directory, "blobs")) };
+  const options = { log, cache: cacheLimits, blobs: new DiskBlobs(join(directory, "blobs")) };
   return url ? openRedisStore({ url, prefix, ...options }) : openSqliteStore(directory, options);
 }
 
@@ -78,6 +81,7 @@ async function testStores(addressIn: (directory: string) => string): Promise<Tes
 /** For stores whose recordings play no part. */
 export const quietOptions = (log: Logger = recordingLog().log): StoreOptions => ({
   log,
+  cache: cacheLimits,
   blobs: new DiskBlobs("nowhere"),
 });
 

@@ -20,8 +20,9 @@ export async function submit(
   server: TestServer,
   fields: Fields = {},
   path = transcriptions,
+  recording?: string,
 ): Promise<TaskBody> {
-  const response = await server.fetch(path, form({ async: "true", ...fields }));
+  const response = await server.fetch(path, form({ async: "true", ...fields }, recording));
   expect(response.status).toBe(202);
   return jsonOf<TaskBody>(response);
 }

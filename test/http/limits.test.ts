@@ -34,8 +34,8 @@ const engineOf = (seconds: number) =>
 describe("a limit of requests", () => {
   test("refuses with 429 and says when to come back, before the body is read and the engine asked", async () => {
     await using server = await testServer({ config: limited("2/hour") });
-    for (let count = 0; count < 2; count += 1)
-      expect((await server.fetch(transcriptions, form())).status).toBe(200);
+    for (const recording of ["one", "two"])
+      expect((await server.fetch(transcriptions, form({}, recording))).status).toBe(200);
     const refused = await server.fetch(transcriptions, { method: "POST", body: "never read" });
     expect(refused.status).toBe(429);
     expect(await errorOf(refused)).toMatchObject({
@@ -181,7 +181,8 @@ describe("a limit of audio", () => {
 
   test("refuses what is longer than what is left, with a status for streams too", async () => {
     await using server = await testServer({ engine: engineOf(20), config: limited("off", "50s/hour") });
-    const post = (fields = {}) => server.fetch(transcriptions, form(fields));
+    let count = 0;
+    const post = (fields = {}) => server.fetch(transcriptions, form(fields, `recording ${count++}`));
     expect((await post()).status).toBe(200);
     expect((await (await post({ stream: "true" })).text()).endsWith("[DONE]\r\n\r\n")).toBe(true);
     for (const stream of ["false", "true"]) {

@@ -106,7 +106,7 @@ test("a request is answered by the model that it names, which it holds until its
     ["", standard],
   ] as const) {
     const before = engine.requests.length;
-    expect((await server.fetch(transcriptions, form({ model }))).status).toBe(200);
+    expect((await server.fetch(transcriptions, form({ model }, `for ${model}`))).status).toBe(200);
     expect([model, engine.requests.length]).toEqual([model, before + 1]);
     expect(server.models.held).toBe(0);
   }

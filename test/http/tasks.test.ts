@@ -128,7 +128,7 @@ describe("a task", () => {
     expect(done).toMatchObject({ status: "completed", progress: 1, duration: 2, error: null, total: 2 });
     expect(done.segments.map(({ text }) => text)).toEqual([" Hello", " world."]);
     const [request] = server.engine.requests;
-    expect(request).toMatchObject({ priority: "batch", tokens: false });
+    expect(request).toMatchObject({ priority: "batch" });
     expect(request?.options).toMatchObject({ language: "de", beamSize: 2 });
     expect(new TextDecoder().decode(request?.audio)).toBe("RIFF...");
     await noBlobs(server);
@@ -280,7 +280,10 @@ describe("a task", () => {
 test("a task for which its caller's budget of audio has no room waits until it has", async () => {
   const rateLimitsAudio = audioLimits.parse("3s/second") ?? [];
   await using server = await testServer({ workers: 2, config: { rateLimitsAudio } });
-  const [one, two] = [await submit(server), await submit(server)];
+  const [one, two] = [
+    await submit(server, {}, transcriptions, "one"),
+    await submit(server, {}, transcriptions, "two"),
+  ];
   const { fields } = await server.logged(({ message }) => message === "task given back");
   expect(fields.code).toBe("rate_limit_exceeded");
   for (const task of [one, two]) expect(await ended(server, task)).toMatchObject({ status: "completed" });

@@ -28,6 +28,7 @@ const { splitChannels: _, ...ofOneChannel } = defaultOptions;
 /** The fastest: one beam, the language is known. */
 export const runOptions: RunOptions = {
   ...ofOneChannel,
+  seed: 0,
   language: "en",
   beamSize: 1,
   priority: "request",

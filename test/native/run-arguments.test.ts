@@ -1,5 +1,6 @@
 /** Misuse of run(): every option missing, of a wrong type, out of its range. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { largestSeed } from "../../src/core/options.ts";
 import type { Model, Pcm } from "../../src/native.ts";
 import { decodeFixture, openModel, runOptions } from "./harness.ts";
 import { loose, received, throws } from "./misuse.ts";
@@ -30,6 +31,7 @@ const optionCases: readonly [
   ["conditionOnPreviousText", "a boolean", "true"],
   ["temperature", range(0, 1), "0", 1.5],
   ["temperatureIncrement", range(0, 1), null, -0.1],
+  ["seed", range(0, largestSeed), "0", -1],
   ["compressionRatioThreshold", range(-1000, 1000), null, Number.NaN],
   ["logprobThreshold", range(-1000, 1000), {}, 1001],
   ["noSpeechThreshold", range(0, 1), [], 2],

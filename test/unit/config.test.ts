@@ -129,6 +129,8 @@ describe("the settings", () => {
       awsSessionToken: "",
       publicUrl: "",
       webhookAllowPrivate: false,
+      cacheTtlMs: 86_400_000,
+      cacheMaxBytes: 268_435_456,
       sessionLifetimeMs: 3_600_000,
       gpu: "auto",
       shutdownTimeoutMs: 30_000,

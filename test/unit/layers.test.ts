@@ -6,7 +6,7 @@ import { Glob } from "bun";
 const layers = [
   /^(core\/.+|(assets\.d|config|log|metrics|native|tracing)\.ts)$/,
   /^(engine|models|net|store)\/.+$/,
-  /^(transcribe\.ts|(live|tasks)\/.+)$/,
+  /^(transcribe\.ts|(live|results|tasks)\/.+)$/,
   /^(http\/.+|modules\/[^/]+\/.+)$/,
   /^((main|binary|boot|server)\.ts|cli\/.+)$/,
 ];

@@ -1,7 +1,7 @@
 /** Transcribes in this process: no server, no copy of the recording. */
 import { openModels } from "../../boot.ts";
 import { loadConfig } from "../../config.ts";
-import { showsTokens, streamView } from "../../core/formats.ts";
+import { streamView } from "../../core/formats.ts";
 import type { Logger } from "../../log.ts";
 import { payloads } from "../../modules/transcriptions/index.ts";
 import { readRequest } from "../../modules/transcriptions/request.ts";
@@ -48,14 +48,13 @@ export async function openHere({ model, vad }: LocalOptions) {
 export async function openLocal(options: LocalOptions): Promise<Transcriber> {
   const { engine, hasVad } = await openHere(options);
   return {
-    async *transcribe({ path, isTranslation, fields, shown, signal }) {
+    async *transcribe({ path, isTranslation, fields, signal }) {
       const own = new Map([...fields].filter(([name]) => name !== "model"));
       const task = isTranslation ? "translate" : "transcribe";
       const request = readRequest(task, own, engine.model, hasVad());
       const events = await engine.transcribe({
         path,
         options: request.options,
-        tokens: shown && showsTokens(request.view),
         priority: "request",
         signal,
         requestId: path,

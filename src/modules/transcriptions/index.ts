@@ -1,8 +1,9 @@
 /** POST /v1/audio/transcriptions and /v1/audio/translations. */
 import { Elysia } from "elysia";
-import { render, type StreamView, showsTokens, streamView } from "../../core/formats.ts";
+import { render, type StreamView, streamView } from "../../core/formats.ts";
 import type { Options } from "../../core/options.ts";
 import { collect, type TranscriptEvent, transcriptOf } from "../../core/transcript.ts";
+import { readCacheControl } from "../../http/cache-control.ts";
 import type { Deps } from "../../http/deps.ts";
 import { fetchRecording } from "../../http/fetch-recording.ts";
 import { invalid, wireName } from "../../http/form.ts";
@@ -54,8 +55,10 @@ async function answer(
     const started = await start(deps, limits, task, request, signal);
     if ("id" in started) return accepted(started, request);
     const { events, view, options, stream } = started;
+    const headers = { "x-cache": events.cache };
     if (stream) {
       return eventStream({
+        headers,
         events: payloads(events, streamView(view, options), () => {
           deps.metrics.correctedStreams.inc();
           deps.log.info("stream corrected", { requestId: requestId(request) });
@@ -66,7 +69,7 @@ async function answer(
       });
     }
     const { contentType, body } = render(await collect(events), view);
-    return new Response(body, { headers: { "content-type": contentType } });
+    return new Response(body, { headers: { ...headers, "content-type": contentType } });
   } finally {
     limitIdleness();
   }
@@ -99,7 +102,8 @@ async function start(
   const file = fetched ?? upload.file;
   if (!file) throw new Error("The upload has neither file nor url");
   if (isTask) {
-    const { path, bytes, sha256 } = file;
+    const { bytes, sha256 } = file;
+    const path = await file.path();
     const { id: caller, limits } = callerOf(request);
     // The upload is removed when this returns.
     return await deps.tasks.submit({
@@ -107,13 +111,12 @@ async function start(
       requestId: requestId(request),
     });
   }
-  // Held until the run has begun: its engine then stays for as long as it has work.
-  using use = await models.use(model.id, signal);
-  const events = await transcribe(use, {
+  const events = await transcribe(deps, {
+    model: model.id,
     file,
     options,
-    tokens: stream && showsTokens(view),
     priority: "request",
+    cache: readCacheControl(request.headers.get("cache-control")),
     signal,
     requestId: requestId(request),
     ...limits.audio(callerOf(request), request),

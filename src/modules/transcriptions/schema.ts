@@ -1,7 +1,7 @@
 /** The fields of a transcription request. Decoding options carry the names of core/options.ts, on the wire in snake_case. */
 import { type TSchema, t } from "elysia";
 import { responseFormats } from "../../core/formats.ts";
-import { defaultOptions, type Options } from "../../core/options.ts";
+import { defaultOptions, largestSeed, type Options } from "../../core/options.ts";
 import { integerIn } from "../../http/form.ts";
 import { cueFields } from "./cues.ts";
 
@@ -43,6 +43,10 @@ export const decodingFields = {
     1,
     "Step to the next temperature after a failed attempt; 0 = no fallback.",
   ),
+  seed: integerIn(0, largestSeed, {
+    description:
+      "Of what is drawn at temperatures above 0: the same seed gives the same text. Absent: 0 for temperature 0, else another one each time.",
+  }),
   logprobThreshold: number(
     "logprobThreshold",
     -100,

@@ -2,6 +2,7 @@
 import { withFallback } from "../limiter.ts";
 import { memoryLimiter } from "../sqlite/limiter.ts";
 import type { Store, StoreOptions } from "../store.ts";
+import { RedisCache } from "./cache.ts";
 import { RedisConnection, type RedisOptions } from "./connection.ts";
 import { RedisJobQueue } from "./jobs.ts";
 import { RedisKeys } from "./keys.ts";
@@ -24,6 +25,7 @@ export function openRedisStore(options: RedisOptions & StoreOptions): Store {
     webhooks: new RedisWebhooks(connection),
     jobs,
     tasks: new RedisTasks(connection),
+    cache: new RedisCache(connection, options.cache),
     async close() {
       await jobs.close();
       connection.close();

@@ -4,6 +4,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { withFallback } from "../limiter.ts";
 import type { Store, StoreOptions } from "../store.ts";
+import { SqliteCache } from "./cache.ts";
 import { SqliteJobQueue } from "./jobs.ts";
 import { SqliteKeys } from "./keys.ts";
 import { memoryLimiter, SqliteLimiter } from "./limiter.ts";
@@ -19,7 +20,7 @@ const inMemory = ":memory:";
  * Opens or makes the files in `dir`; ":memory:" keeps everything in this process. Throws when the folder cannot be written or a
  * file is none of ours.
  */
-export function openSqliteStore(dir: string, { log, blobs }: StoreOptions): Store {
+export function openSqliteStore(dir: string, { log, cache, blobs }: StoreOptions): Store {
   // What was promised: every commit reaches the disk.
   const state = open(dir, "state.db", "full");
   // What can be made again.
@@ -36,6 +37,7 @@ export function openSqliteStore(dir: string, { log, blobs }: StoreOptions): Stor
     tasks: new SqliteTasks(state),
     blobs,
     jobs,
+    cache: new SqliteCache(scratch, cache),
     async close() {
       await jobs.close();
       presence?.close();

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { DiskBlobs } from "../../../src/store/blobs/disk.ts";
 import { openSqliteStore } from "../../../src/store/sqlite/open.ts";
 import { sweep } from "../../../src/tasks/sweep.ts";
-import { recordingLog } from "../../helpers/stores.ts";
+import { cacheLimits, recordingLog } from "../../helpers/stores.ts";
 
 const hourMs = 3_600_000;
 
@@ -14,7 +14,7 @@ async function open() {
   const dir = await mkdtemp(join(tmpdir(), "sweep-"));
   const { log } = recordingLog();
   const blobs = new DiskBlobs(join(dir, "blobs"));
-  const store = openSqliteStore(":memory:", { log, blobs });
+  const store = openSqliteStore(":memory:", { log, cache: cacheLimits, blobs });
   const { tasks, jobs } = store;
   const removed: string[] = [];
   const watchers = { removed: async (id: string) => void removed.push(id) };

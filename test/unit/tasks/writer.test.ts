@@ -1,19 +1,16 @@
 import { expect, test } from "bun:test";
 import { readSegment } from "../../../src/core/segment-json.ts";
-import { DiskBlobs } from "../../../src/store/blobs/disk.ts";
-import { openSqliteStore } from "../../../src/store/sqlite/open.ts";
 import { StoreUnavailable } from "../../../src/store/store.ts";
 import type { Tasks } from "../../../src/store/tasks.ts";
 import { TaskWriter } from "../../../src/tasks/writer.ts";
 import { testSegment } from "../../helpers/engine.ts";
-import { recordingLog } from "../../helpers/stores.ts";
+import { memoryStore } from "../../helpers/stores.ts";
 
 const at = (index: number, text = `s${index}`) => ({ index, segments: [testSegment(index, text)] });
 
 /** A writer on a store in memory; `around` changes what the writer sees of it. */
 async function open(around: (tasks: Tasks) => Partial<Tasks> = () => ({})) {
-  const blobs = new DiskBlobs("nowhere");
-  const store = openSqliteStore(":memory:", { log: recordingLog().log, blobs });
+  const store = memoryStore();
   const { tasks } = store;
   await tasks.create(
     { id: "t", caller: "me", createdAtMs: 0, request: "{}", blob: "t", bytes: 1 },

@@ -16,6 +16,8 @@ export function fileOf(recording: Recording, format: FileFormat): string {
     segments: true,
     logprobs: false,
     speakerNames: [],
+    speakerTurns: false,
+    cues: null,
   });
   return body;
 }
