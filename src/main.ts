@@ -4,6 +4,7 @@ import { Command, CommanderError } from "commander";
 import { hanging } from "./cli/columns.ts";
 import { type Define, exitCodes, Failure } from "./cli/command.ts";
 import { ConfigError, helpText } from "./config.ts";
+import { AppError } from "./core/errors.ts";
 
 /** Summary and file of each command, in the order of the help. A file is loaded when its command is meant. */
 const commands: Readonly<Record<string, readonly [string, () => Promise<{ readonly define: Define }>]>> = {
@@ -74,7 +75,7 @@ function tell(error: unknown): number {
     if (message !== "") console.error(message);
     return error.exitCode;
   }
-  const isMendable = error instanceof ConfigError || name === "ModelError" || name === "AppError";
+  const isMendable = error instanceof ConfigError || name === "ModelError" || error instanceof AppError;
   console.error(isMendable ? message : error);
   return exitCodes.misuse;
 }

@@ -37,6 +37,8 @@ export interface Store {
 
 /** The database cannot be asked now. Every operation of a store may reject with it, within a bounded time. */
 export class StoreUnavailable extends AppError {
+  override readonly name = "StoreUnavailable";
+
   constructor(cause: unknown) {
     super("store_unavailable", "What this needs to store cannot be stored now", {
       retryAfterSeconds: 5,

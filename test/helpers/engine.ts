@@ -17,7 +17,7 @@ export const testModel: ModelInfo = {
   languages: ["en", "de", "fr", "zh"],
   precision: "f16",
   bytes: 1000,
-  digest: Promise.resolve("digest of the test model"),
+  digest: Promise.resolve("d1".repeat(32)),
   slots: 4,
   createdSeconds: 1_700_000_000,
   warning: null,
