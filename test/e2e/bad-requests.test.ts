@@ -219,7 +219,7 @@ describe("a body", () => {
 test.each([
   ["GET", "/v1/nothing", 404, "not_found"],
   ["GET", "/nothing", 404, "not_found"],
-  ["GET", "/v1/audio/transcriptions", 405, "method_not_allowed"],
+  ["GET", "/v1/audio/translations", 405, "method_not_allowed"],
   ["DELETE", "/health", 405, "method_not_allowed"],
   ["GET", "/v1/models/nothing", 404, "model_not_found"],
   ["GET", "/v1/models/%FF", 404, "model_not_found"],

@@ -102,7 +102,7 @@ describe.skipIf(redisServer === null)(`with Redis${needsRedis}`, () => {
     ] as const) {
       const refused = await post(server, "en-digits.wav", key === undefined ? {} : { key });
       expect(refused.status).toBe(503);
-      expect(refused.headers.get("retry-after")).toBe("2");
+      expect(refused.headers.get("retry-after")).toBe("5");
       expect(await refused.json()).toMatchObject({ error: { code: "store_unavailable" } });
     }
 

@@ -92,7 +92,10 @@ async function violations(page: Page): Promise<string[]> {
 
 describe.skipIf(browserPath === null)(`The page (${needsBrowser})`, () => {
   beforeAll(async () => {
-    [browser, server] = await Promise.all([launch(segments.path), startServer()]);
+    [browser, server] = await Promise.all([
+      launch(segments.path),
+      startServer({ env: { CACHE_MAX_BYTES: "0" } }),
+    ]);
   }, limitMs);
 
   afterAll(async () => {

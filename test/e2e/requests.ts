@@ -22,7 +22,11 @@ export function post(
   return fetch(`${server.url}/v1/audio/transcriptions`, {
     method: "POST",
     body,
-    ...(key === undefined ? {} : { headers: { authorization: `Bearer ${key}` } }),
+    // a run of its own
+    headers: {
+      "cache-control": "no-store",
+      ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
+    },
     ...(signal ? { signal } : {}),
   });
 }

@@ -26,6 +26,10 @@ export interface Transcriber extends AsyncDisposable {
   transcribe(job: TranscriptionJob): AsyncIterable<Payload>;
 }
 
+/** A stream says more of a word than a body. */
+type StreamedWord = Readonly<Record<"word" | "start" | "end" | "probability", unknown>>;
+const inBody = ({ probability: _, ...word }: StreamedWord) => word;
+
 interface Stretch {
   readonly start: number;
 }
@@ -53,7 +57,7 @@ export function bodyOf(payloads: readonly Payload[], format: ResponseFormat): st
     }
     case "verbose_json": {
       const words = events.some((event) => event.words)
-        ? { words: events.flatMap((event) => event.words as object[]) }
+        ? { words: events.flatMap((event) => event.words as StreamedWord[]).map(inBody) }
         : {};
       const segments = events.map(({ type: _type, words: _words, ...segment }) => segment);
       return JSON.stringify({ ...rest, text, segments, ...words, ...counted });
