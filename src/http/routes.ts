@@ -5,47 +5,74 @@ interface Route {
   readonly path: string;
 }
 
-interface Pattern {
+/** A declared path and what can be done there. */
+interface Place {
   /** As declared: `/v1/models/:id`. */
   readonly path: string;
-  readonly expression: RegExp;
   readonly methods: readonly string[];
 }
 
+interface Pattern extends Place {
+  readonly expression: RegExp;
+}
+
+interface Table {
+  /** Paths without wildcards: what nearly all requests are for. */
+  readonly literal: ReadonlyMap<string, Place>;
+  /** The others, the most literal ones first. */
+  readonly patterns: readonly Pattern[];
+}
+
 export class Routes {
-  private patterns: readonly Pattern[] | null = null;
+  private table: Table | null = null;
 
   /** `routes` is read at the first question, when all of them are declared. */
   constructor(private readonly routes: () => readonly Route[]) {}
 
   /** The declared path, the most literal one of those that fit; null: there is none. */
   pathOf(path: string): string | null {
-    return this.fitting(path)[0]?.path ?? null;
+    const { literal, patterns } = this.compiled();
+    const found = literal.get(trimmed(path)) ?? patterns.find(({ expression }) => expression.test(path));
+    return found?.path ?? null;
   }
 
   /** Methods that can be used on `path`; HEAD goes with GET. */
   methodsOf(path: string): string[] {
-    return [...new Set(this.fitting(path).flatMap(({ methods }) => methods))];
+    const { literal, patterns } = this.compiled();
+    const fitting = patterns.filter(({ expression }) => expression.test(path));
+    const exact = literal.get(trimmed(path))?.methods ?? [];
+    return [...new Set([...exact, ...fitting.flatMap(({ methods }) => methods)])];
   }
 
-  private fitting(path: string): Pattern[] {
-    this.patterns ??= compile(this.routes());
-    return this.patterns.filter(({ expression }) => expression.test(path));
+  private compiled(): Table {
+    this.table ??= compile(this.routes());
+    return this.table;
   }
 }
 
-function compile(routes: readonly Route[]): Pattern[] {
-  const wildcards = (path: string) => path.split("/").filter((part) => /^[:*]/.test(part)).length;
-  return [...Map.groupBy(routes, ({ path }) => path)]
+/** A slash at the end makes no other path. */
+const trimmed = (path: string) => path.replace(/(?<=.)\/$/, "");
+
+const wildcards = (path: string) => path.split("/").filter((part) => /^[:*]/.test(part)).length;
+
+function compile(routes: readonly Route[]): Table {
+  const places = [...Map.groupBy(routes, ({ path }) => path)]
     .map(([path, group]) => ({
       path,
-      expression: expressionOf(path),
       methods: group
         .filter(({ method }) => method !== "OPTIONS")
         .flatMap(({ method }) => (method === "GET" ? ["GET", "HEAD"] : [method])),
     }))
-    .filter(({ methods }) => methods.length > 0)
-    .sort((a, b) => wildcards(a.path) - wildcards(b.path));
+    .filter(({ methods }) => methods.length > 0);
+  const { plain = [], patterned = [] } = Object.groupBy(places, ({ path }) =>
+    wildcards(path) === 0 ? "plain" : "patterned",
+  );
+  return {
+    literal: new Map(plain.map((place) => [trimmed(place.path), place])),
+    patterns: patterned
+      .map((place) => ({ ...place, expression: expressionOf(place.path) }))
+      .sort((a, b) => wildcards(a.path) - wildcards(b.path)),
+  };
 }
 
 function expressionOf(path: string): RegExp {
