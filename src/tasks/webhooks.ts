@@ -6,7 +6,7 @@ import type { JobQueue, Worker } from "../store/jobs.ts";
 import type { Task, Tasks } from "../store/tasks.ts";
 import type { Delivery, Webhook, Webhooks } from "../store/webhooks.ts";
 import { deliver } from "./delivery.ts";
-import { type Retries, standardRetries } from "./retries.ts";
+import { longestDeliveryMs, type Retries, standardRetries } from "./retries.ts";
 import { isSecret, newSecret } from "./signature.ts";
 import type { TaskWatchers, WatcherRequest } from "./watchers.ts";
 import { eventOf, firstDeliveryId } from "./webhook-event.ts";
@@ -100,6 +100,19 @@ export class TaskWebhooks implements TaskWatchers {
 
   async ended(task: Task): Promise<void> {
     for (const webhook of await this.options.webhooks.ofTask(task.id)) await this.tell(webhook, task);
+  }
+
+  async isWaiting(taskId: string): Promise<boolean> {
+    const { webhooks, retries = standardRetries } = this.options;
+    const sinceMs = Date.now() - longestDeliveryMs(retries);
+    for (const { id, createdAtMs, disabledAtMs } of await webhooks.ofTask(taskId)) {
+      if (disabledAtMs !== null) continue;
+      const deliveries = await webhooks.deliveries(id, pageSize);
+      const isUntold = deliveries.length === 0 && createdAtMs > sinceMs;
+      if (isUntold || deliveries.some((each) => each.status === "pending" && each.createdAtMs > sinceMs))
+        return true;
+    }
+    return false;
   }
 
   async removed(taskId: string): Promise<void> {

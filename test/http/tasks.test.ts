@@ -24,6 +24,7 @@ const nobody: TaskWatchers = {
   async check() {},
   async register() {},
   async ended() {},
+  isWaiting: async () => false,
   async removed() {},
 };
 
@@ -111,6 +112,7 @@ describe("a submission", () => {
       check: () => Promise.reject(refused),
       async register() {},
       async ended() {},
+      isWaiting: async () => false,
       async removed() {},
     };
     await using server = await testServer({ watchers });
@@ -376,6 +378,7 @@ describe("the end of a task", () => {
       async ended(task: Task) {
         told.push(`${task.id} ${task.status}`);
       },
+      isWaiting: async () => false,
       async removed() {},
     };
     await using server = await testServer({ watchers });

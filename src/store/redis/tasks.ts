@@ -152,9 +152,9 @@ export class RedisTasks implements Tasks {
     return this.connection.ask((client) => client.lrange(segmentsKey(id), index, index + limit - 1));
   }
 
-  async endedBefore(atMs: number, limit: number): Promise<readonly Task[]> {
+  async endedBefore(atMs: number, limit: number, skip = 0): Promise<readonly Task[]> {
     const ids = await this.connection.ask((client) =>
-      client.zrangebyscore(endedKey, "-inf", `(${atMs}`, "LIMIT", 0, limit),
+      client.zrangebyscore(endedKey, "-inf", `(${atMs}`, "LIMIT", skip, limit),
     );
     return this.records(ids);
   }

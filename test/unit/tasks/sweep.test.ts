@@ -17,11 +17,16 @@ async function open() {
   const store = openSqliteStore(":memory:", { log, cache: cacheLimits, blobs });
   const { tasks, jobs } = store;
   const removed: string[] = [];
-  const watchers = { removed: async (id: string) => void removed.push(id) };
+  const waiting = new Set<string>();
+  const watchers = {
+    isWaiting: async (id: string) => waiting.has(id),
+    removed: async (id: string) => void removed.push(id),
+  };
   return {
     tasks,
     jobs,
     removed,
+    waiting,
     sweep: (ttlMs = hourMs) => sweep({ tasks, jobs, blobs, watchers, ttlMs, log }),
     blobs: async () => (await readdir(join(dir, "blobs"))).sort(),
     async blob(id: string, ageMs = hourMs) {
@@ -64,6 +69,23 @@ test("tasks that ended long ago go, with what belongs to them; others stay", asy
   expect(await opened.blobs()).toEqual([]);
   expect(await opened.tasks.find("fresh")).not.toBeNull();
   expect(await opened.tasks.find("waits")).not.toBeNull();
+});
+
+test("tasks whose end somebody is still to be told of stay, without their recordings, however many they are", async () => {
+  await using opened = await open();
+  for (let each = 0; each < 250; each++) {
+    await opened.task(`old-${each}`, Date.now() - 2 * hourMs + each);
+    if (each % 2 === 0) opened.waiting.add(`old-${each}`);
+  }
+  await opened.blob("old-0");
+  await opened.sweep();
+  expect(opened.removed).toHaveLength(125);
+  expect(await opened.tasks.find("old-248")).not.toBeNull();
+  expect(await opened.tasks.find("old-249")).toBeNull();
+  expect(await opened.blobs()).toEqual([]);
+  opened.waiting.clear();
+  await opened.sweep();
+  expect(opened.removed).toHaveLength(250);
 });
 
 test("tasks that have not ended get the job that they lack, once", async () => {
