@@ -1,9 +1,7 @@
 /** A task as the API shows it. */
-import { fraction, seconds } from "../core/formats.ts";
+import { fraction, seconds, unixSeconds } from "../core/formats.ts";
 import type { Task } from "../store/tasks.ts";
 import { requestOf } from "./request.ts";
-
-const unixSeconds = (ms: number | null) => (ms === null ? null : Math.floor(ms / 1000));
 
 export function taskObject(task: Task) {
   const { view } = requestOf(task);
@@ -25,5 +23,5 @@ export function taskObject(task: Task) {
   };
 }
 
-export const progressOf = ({ status, doneMs, totalMs }: Task): number =>
+const progressOf = ({ status, doneMs, totalMs }: Task): number =>
   status === "completed" ? 1 : totalMs === 0 ? 0 : fraction(doneMs, totalMs);

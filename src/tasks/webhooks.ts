@@ -1,5 +1,6 @@
 /** Tells those who asked for it that a task has ended. What is to be told is stored before anything is sent, so no crash loses it. */
 import { AppError } from "../core/errors.ts";
+import { newId } from "../core/ids.ts";
 import type { Logger } from "../log.ts";
 import type { Outbound } from "../net/outbound.ts";
 import type { JobQueue, Worker } from "../store/jobs.ts";
@@ -198,6 +199,3 @@ export class TaskWebhooks implements TaskWatchers {
 function newDelivery(id: string, webhook: string, event: string, atMs: number): Delivery {
   return { id, webhook, event, status: "pending", createdAtMs: atMs, nextAtMs: atMs, attempts: [] };
 }
-
-/** Sorts by time, also within a millisecond. */
-const newId = (prefix: string) => `${prefix}_${Bun.randomUUIDv7("hex").replaceAll("-", "")}`;

@@ -3,6 +3,7 @@ import { Elysia } from "elysia";
 import { hasEnded } from "../../core/task.ts";
 import type { Deps } from "../../http/deps.ts";
 import { callerOf } from "../../http/guard.ts";
+import { listObject } from "../../http/list.ts";
 import { readQuery } from "../../http/query.ts";
 import type { Task } from "../../store/tasks.ts";
 import { taskObject } from "../../tasks/object.ts";
@@ -47,14 +48,7 @@ export const tasks = (deps: Deps) => {
 async function list(deps: Deps, request: Request) {
   const { limit = listDefaults.limit, ...page } = readQuery(listFields, request);
   const found = await deps.tasks.list(callerOf(request).id, { ...page, limit: limit + 1 });
-  const data = found.slice(0, limit).map(taskObject);
-  return {
-    object: "list",
-    data,
-    first_id: data[0]?.id ?? null,
-    last_id: data.at(-1)?.id ?? null,
-    has_more: found.length > limit,
-  };
+  return listObject(found.slice(0, limit).map(taskObject), found.length > limit);
 }
 
 async function show(deps: Deps, task: Task, request: Request): Promise<Response> {
