@@ -15,8 +15,9 @@ import { sweep } from "../../src/tasks/sweep.ts";
 import { TaskWebhooks, type WantedWebhook } from "../../src/tasks/webhooks.ts";
 import { selfSigned } from "../fixtures/tls.ts";
 import { testSegment } from "../helpers/engine.ts";
+import { type LogLine, recordingLog } from "../helpers/log.ts";
 import { type Received, rawReceiver, receiver } from "../helpers/receiver.ts";
-import { type LogLine, recordingLog, type TestStores } from "../helpers/stores.ts";
+import type { TestStores } from "../helpers/stores.ts";
 
 setDefaultTimeout(30_000);
 

@@ -1,17 +1,19 @@
 import { expect, test } from "bun:test";
-import { mkdtemp, readdir, rm, utimes } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { DiskBlobs } from "../../../src/store/blobs/disk.ts";
 import { openSqliteStore } from "../../../src/store/sqlite/open.ts";
 import { sweep } from "../../../src/tasks/sweep.ts";
-import { cacheLimits, recordingLog } from "../../helpers/stores.ts";
+import { temporaryFolder } from "../../helpers/folder.ts";
+import { recordingLog } from "../../helpers/log.ts";
+import { cacheLimits } from "../../helpers/stores.ts";
 
 const hourMs = 3_600_000;
 
 /** A store with recordings on disk, all an hour old unless `young`. */
 async function open() {
-  const dir = await mkdtemp(join(tmpdir(), "sweep-"));
+  const folder = await temporaryFolder();
+  const dir = folder.path;
   const { log } = recordingLog();
   const blobs = new DiskBlobs(join(dir, "blobs"));
   const store = openSqliteStore(":memory:", { log, cache: cacheLimits, blobs });
@@ -42,7 +44,7 @@ async function open() {
     },
     async [Symbol.asyncDispose]() {
       await store.close();
-      await rm(dir, { recursive: true });
+      await folder[Symbol.asyncDispose]();
     },
   };
 }
