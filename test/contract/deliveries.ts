@@ -87,6 +87,7 @@ export function deliveriesContract(name: string, openStores: () => Promise<TestS
         view: { ...view, logprobs: false, speakerNames: [], speakerTurns: false, cues: null },
         limits: { requests: [], audio: [] },
         sha256: "",
+        filename: "speech.wav",
         requestId: "req_1",
       });
       await store.tasks.create(

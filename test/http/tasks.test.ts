@@ -45,6 +45,7 @@ describe("a submission", () => {
         task: "transcribe",
         status: "queued",
       },
+      ...{ filename: "speech.wav", language: null },
       ...{ response_format: "srt", progress: 0, duration: null, created_at: body.created_at },
       ...{ started_at: null, finished_at: null, error: null },
     } as unknown as typeof body);
@@ -53,6 +54,21 @@ describe("a submission", () => {
     expect(response.headers.get("preference-applied")).toBeNull();
     expect(await server.blobs()).toHaveLength(1);
     expect(server.engine.requests).toBeEmpty();
+  });
+
+  test.each([
+    ["../../etc/passwd", "../../etc/passwd"],
+    ["\u{1F600}".repeat(200), `${"\u{1F600}".repeat(127)}\uFFFD`],
+    ["Gespräch <b>1</b>.mp3", "Gespräch <b>1</b>.mp3"],
+    ["", null],
+  ])("keeps the name of its recording, for its caller alone: %p", async (name, kept) => {
+    await using server = await testServer();
+    const body = new FormData();
+    body.append("async", "true");
+    body.append("file", new File(["RIFF"], name));
+    const response = await server.fetch(transcriptions, { method: "POST", body });
+    expect(await jsonOf<object>(response)).toMatchObject({ filename: kept });
+    expect(await server.blobs()).toEqual([expect.stringMatching(/^task_[0-9a-f]{32}$/)]);
   });
 
   test.each([["respond-async"], ["wait=5, Respond-Async"], ["respond-async; x=1, return=minimal"]])(

@@ -97,12 +97,12 @@ async function start(
   const file = fetched ?? upload.file;
   if (!file) throw new Error("The upload has neither file nor url");
   if (isTask) {
-    const { bytes, sha256 } = file;
+    const { bytes, sha256, name: filename } = file;
     const path = await file.path();
     const { id: caller, limits } = callerOf(request);
     // The upload is removed when this returns.
     return await deps.tasks.submit({
-      ...{ path, bytes, sha256, caller, limits, model: model.id, options, view, watcher },
+      ...{ path, bytes, sha256, filename, caller, limits, model: model.id, options, view, watcher },
       requestId: requestId(request),
     });
   }
