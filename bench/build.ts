@@ -18,10 +18,7 @@ export const root = resolve(import.meta.dir, "..");
 /** Outside of build/, which cmake-js may empty. */
 export const cache = join(root, ".cache", "bench");
 
-export const whisperCpp = resolve(
-  root,
-  Bun.env.WHISPER_CPP_DIR ?? "node_modules/nodejs-whisper/cpp/whisper.cpp",
-);
+const whisperCpp = resolve(root, Bun.env.WHISPER_CPP_DIR ?? "node_modules/nodejs-whisper/cpp/whisper.cpp");
 
 export function whisperVersion(): string {
   const version = /project\("whisper\.cpp" VERSION ([\d.]+)\)/;

@@ -116,7 +116,7 @@ function slotsRoom({ slots }: Config, slotsBytes: number): number {
 }
 
 /** It does no jobs until it is told to start. */
-export function openTasks(
+function openTasks(
   config: Config,
   deps: TranscribeDeps & { readonly store: Store },
   watchers: TaskWatchers,
@@ -131,7 +131,7 @@ export function openTasks(
 }
 
 /** It delivers nothing until it is told to start. */
-export function openWebhooks(config: Config, log: Logger, store: Store, outbound: Outbound): TaskWebhooks {
+function openWebhooks(config: Config, log: Logger, store: Store, outbound: Outbound): TaskWebhooks {
   const { webhooks, jobs, tasks } = store;
   return new TaskWebhooks({
     ...{ webhooks, jobs, tasks, log, outbound },

@@ -222,7 +222,12 @@ const settings = {
     "16",
     "Those of one key, or without keys of one address.",
   ),
-  taskTtlMs: setting("TASK_TTL", duration(1000), "24h", "Time that a task is kept after it has ended."),
+  taskTtlMs: setting(
+    "TASK_TTL",
+    duration(1000),
+    "24h",
+    "Time that a task is kept after it has ended; longer while a webhook is not delivered yet.",
+  ),
   maxTasksPerCaller: setting(
     "MAX_TASKS_PER_CALLER",
     integer(0, 1_000_000),

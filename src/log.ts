@@ -22,6 +22,17 @@ const isSecret = (name: string, value: unknown) =>
 
 const limits = { characters: 4000, items: 50, depth: 5 };
 
+/** true at the first call, and then at the first one in each such time: for what goes wrong again and again. */
+export function seldom(everyMs = 60_000): () => boolean {
+  let lastMs = Number.NEGATIVE_INFINITY;
+  return () => {
+    const nowMs = performance.now();
+    if (nowMs - lastMs < everyMs) return false;
+    lastMs = nowMs;
+    return true;
+  };
+}
+
 /** Errors as fields become name, message, code, cause and, at level error, stack. Named secrets become "[redacted]". */
 export function createLogger(options: LogOptions): Logger {
   const { format, debug, write = (line) => void process.stderr.write(line) } = options;

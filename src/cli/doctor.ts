@@ -12,14 +12,8 @@ import {
   probe,
   runProbe,
 } from "./doctor/engine.ts";
-import {
-  checkFolders,
-  checkKeys,
-  checkMemory,
-  checkPort,
-  checkRecorder,
-  checkStore,
-} from "./doctor/place.ts";
+import { checkFolders, checkKeys, checkMemory, checkPort, checkRecorder } from "./doctor/place.ts";
+import { checkStore } from "./doctor/store.ts";
 import { printResult } from "./terminal.ts";
 
 export interface Finding {

@@ -5,6 +5,7 @@ import { type Scope, scopes } from "../core/caller.ts";
 import { audioLimits, requestLimits } from "../core/limits.ts";
 import { createLogger } from "../log.ts";
 import type { Keys, StoredKey } from "../store/keys.ts";
+import { availableWithin } from "../store/store.ts";
 import { type Define, exitCodes, Failure } from "./command.ts";
 
 export const define: Define = (command) => {
@@ -104,9 +105,8 @@ async function withKeys<T>(act: (keys: Keys) => Promise<T>): Promise<T> {
   const { config } = loadConfig();
   const store = await openStore(config, createLogger({ format: config.logFormat, debug: config.debug }));
   try {
-    const deadline = performance.now() + patienceMs;
-    while (!store.isAvailable && performance.now() < deadline) await Bun.sleep(10);
-    if (!store.isAvailable) throw new Failure("Redis does not answer: see REDIS_URL", exitCodes.misuse);
+    if (!(await availableWithin(store, patienceMs)))
+      throw new Failure("Redis does not answer: see REDIS_URL", exitCodes.misuse);
     return await act(store.keys);
   } finally {
     await store.close();

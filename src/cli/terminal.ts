@@ -22,7 +22,7 @@ export const commandLog: Logger = {
 };
 
 /** What came from elsewhere must not steer the terminal. */
-export const harmless = (text: string): string => text.replace(/(?!\n)\p{Cc}/gu, " ");
+const harmless = (text: string): string => text.replace(/(?!\n)\p{Cc}/gu, " ");
 
 /**
  * A terminal's last lines: text that is still being written, and under it a status line that is drawn again and again. Lines of

@@ -206,6 +206,10 @@ function sane(segment: Segment): Segment {
 /** Milliseconds to seconds: three decimals at most, since both division and printing round to the nearest double. */
 export const seconds = (ms: number): number => Math.round(ms) / 1000;
 
+/** A moment as OpenAI's objects have it. */
+export const unixSeconds = <T extends number | null>(ms: T): T =>
+  (ms === null ? null : Math.floor(ms / 1000)) as T;
+
 /** The ten keys, in the order that OpenAI sends them. Ids count within the answer. */
 function verboseSegment(segment: Segment, id: number) {
   return {

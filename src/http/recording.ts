@@ -9,7 +9,7 @@ export interface UploadLimits {
   readonly stallTimeoutMs: number;
 }
 
-/** `name` is the client's: for logs, never for paths. */
+/** `name` is the client's, bounded: never for paths. */
 export interface UploadedFile {
   /** Where it lies on the disk; a small one is written there now. */
   path(): Promise<string>;
@@ -49,7 +49,7 @@ export class Recording implements AsyncDisposable {
       });
     }
     const sha256 = this.hasher.digest("hex");
-    return { path: () => file.path(), bytes: file.bytes, sha256, name: name.slice(0, 255) };
+    return { path: () => file.path(), bytes: file.bytes, sha256, name: name.slice(0, 255).toWellFormed() };
   }
 
   [Symbol.asyncDispose](): Promise<void> {

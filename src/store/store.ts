@@ -35,6 +35,16 @@ export interface Store {
   close(): Promise<void>;
 }
 
+/** Whether the store is available, as soon as it is or when that time is over. */
+export async function availableWithin(
+  store: Pick<Store, "isAvailable">,
+  patienceMs: number,
+): Promise<boolean> {
+  const deadlineMs = performance.now() + patienceMs;
+  while (!store.isAvailable && performance.now() < deadlineMs) await Bun.sleep(10);
+  return store.isAvailable;
+}
+
 /** The database cannot be asked now. Every operation of a store may reject with it, within a bounded time. */
 export class StoreUnavailable extends AppError {
   override readonly name = "StoreUnavailable";

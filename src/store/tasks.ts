@@ -91,8 +91,8 @@ export interface Tasks {
   remove(id: string): Promise<void>;
   /** Stored segments from `index` on, at most `limit`. */
   segments(id: string, index: number, limit: number): Promise<readonly string[]>;
-  /** Tasks that ended before that time: to be removed. */
-  endedBefore(atMs: number, limit: number): Promise<readonly Task[]>;
+  /** Tasks that ended before that time, the earliest first, without the first `skip`: to be removed. */
+  endedBefore(atMs: number, limit: number, skip?: number): Promise<readonly Task[]>;
   /** Tasks that have not ended, by id: each must have a job. */
   unfinished(limit: number, after?: string): Promise<readonly Task[]>;
 }

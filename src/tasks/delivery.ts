@@ -1,4 +1,5 @@
 /** One attempt to deliver a webhook: what is sent, what counts as delivered, and what comes after. */
+import { unixSeconds } from "../core/formats.ts";
 import type { Logger } from "../log.ts";
 import type { Outbound, OutboundReply } from "../net/outbound.ts";
 import type { Job, JobResult } from "../store/jobs.ts";
@@ -66,7 +67,7 @@ async function send(
   const text = includeResult && task.status === "completed" ? (await transcriptOf(tasks, task)).text : null;
   const body = eventBody({ task, type: event as EventType, publicUrl, text });
   const atMs = Date.now();
-  const atSeconds = Math.floor(atMs / 1000);
+  const atSeconds = unixSeconds(atMs);
   const startedAt = performance.now();
   const late = AbortSignal.timeout(retries.timeoutMs);
   const ended = (

@@ -1,21 +1,24 @@
 /** A task as the API shows it. */
-import { fraction, seconds } from "../core/formats.ts";
+import { fraction, seconds, unixSeconds } from "../core/formats.ts";
+import { languageName } from "../core/languages.ts";
 import type { Task } from "../store/tasks.ts";
 import { requestOf } from "./request.ts";
 
-const unixSeconds = (ms: number | null) => (ms === null ? null : Math.floor(ms / 1000));
-
 export function taskObject(task: Task) {
-  const { view } = requestOf(task);
+  const { view, filename } = requestOf(task);
   return {
     id: task.id,
     /** The same again, for clients that look for it. */
     task_id: task.id,
     object: "transcription.task",
     task: view.task,
+    /** What the client called the recording; null: nothing. */
+    filename: filename || null,
     response_format: view.responseFormat,
     status: task.status,
     progress: progressOf(task),
+    /** Of the text, by its English name; null until it is completed. */
+    language: task.language && (view.task === "translate" ? "english" : languageName(task.language)),
     /** Seconds; null until the recording was read. */
     duration: task.durationMs > 0 ? seconds(task.durationMs) : null,
     created_at: unixSeconds(task.createdAtMs),
@@ -25,5 +28,5 @@ export function taskObject(task: Task) {
   };
 }
 
-export const progressOf = ({ status, doneMs, totalMs }: Task): number =>
+const progressOf = ({ status, doneMs, totalMs }: Task): number =>
   status === "completed" ? 1 : totalMs === 0 ? 0 : fraction(doneMs, totalMs);

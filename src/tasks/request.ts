@@ -10,6 +10,8 @@ export interface TaskRequest {
   readonly options: Options;
   /** How its transcript is shown unless something else is asked for. */
   readonly view: View;
+  /** Of the recording, as the client calls it: for the client, never for paths. Empty: it has no name. */
+  readonly filename: string;
   /** Of the recording. */
   readonly sha256: string;
   /** What the caller may ask for: the audio is charged when it is transcribed. */
@@ -20,8 +22,8 @@ export interface TaskRequest {
 
 export const writeRequest = (request: TaskRequest): string => JSON.stringify(request);
 
-/** A record may be older than this program: options that it does not have yet get their defaults. */
+/** A record may be older than this program: what it does not have yet gets its default. */
 export function requestOf(task: Task): TaskRequest {
   const { options, ...request } = JSON.parse(task.request) as TaskRequest;
-  return { ...request, options: { ...defaultOptions, ...options } };
+  return { ...request, filename: request.filename ?? "", options: { ...defaultOptions, ...options } };
 }

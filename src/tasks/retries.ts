@@ -25,6 +25,10 @@ export const standardRetries: Retries = {
 const jitter = 0.1;
 const longestRetryAfterMs = 24 * hourMs;
 
+/** After this time a delivery has ended, or a receiver that asks for patience has had a day of it. */
+export const longestDeliveryMs = ({ pausesMs, timeoutMs }: Retries): number =>
+  pausesMs.reduce((sum, pauseMs) => sum + pauseMs * (1 + jitter) + timeoutMs, longestRetryAfterMs);
+
 /** What the receiver wants of us. */
 export interface Wish {
   readonly status: number | null;

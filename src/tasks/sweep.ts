@@ -11,8 +11,8 @@ export interface SweepOptions {
   readonly tasks: Tasks;
   readonly jobs: JobQueue;
   readonly blobs: Blobs;
-  readonly watchers: Pick<TaskWatchers, "removed">;
-  /** Ended tasks are removed after this time. */
+  readonly watchers: Pick<TaskWatchers, "isWaiting" | "removed">;
+  /** Ended tasks are removed after this time, and when everybody was told. */
   readonly ttlMs: number;
   readonly log: Logger;
 }
@@ -73,15 +73,22 @@ export async function sweep({ tasks, jobs, blobs, watchers, ttlMs, log }: SweepO
   }
 
   let expired = 0;
+  let kept = 0;
   for (;;) {
-    const page = await tasks.endedBefore(Date.now() - ttlMs, chunk);
+    const page = await tasks.endedBefore(Date.now() - ttlMs, chunk, kept);
     for (const { id, blob } of page) {
       await blobs.remove(blob);
+      if (await watchers.isWaiting(id)) {
+        kept += 1;
+        continue;
+      }
       await watchers.removed(id);
       await tasks.remove(id);
+      expired += 1;
     }
-    expired += page.length;
     if (page.length < chunk) break;
+    // An embedded store answers at once: requests would wait for all of it.
+    await new Promise(setImmediate);
   }
 
   let orphans = 0;

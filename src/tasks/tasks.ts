@@ -1,6 +1,7 @@
 /** Async tasks: recordings that are taken now and transcribed by whichever worker comes to it. Knows nothing of HTTP. */
 import { AppError } from "../core/errors.ts";
 import { type Rendered, type ResponseFormat, render, verboseSegments } from "../core/formats.ts";
+import { newId } from "../core/ids.ts";
 import { seedOf } from "../core/options.ts";
 import { readSegment } from "../core/segment-json.ts";
 import { hasEnded } from "../core/task.ts";
@@ -73,7 +74,7 @@ export class TaskService {
   async submit({ path, bytes, caller, watcher, ...request }: Submission): Promise<Task> {
     const { store, watchers, limits, log } = this.options;
     if (watcher) await watchers.check(watcher);
-    const id = `task_${Bun.randomUUIDv7("hex").replaceAll("-", "")}`;
+    const id = newId("task");
     // A task that is done again after a crash has to say the same.
     const text = writeRequest({ ...request, options: { ...request.options, seed: seedOf(request.options) } });
     try {

@@ -17,6 +17,8 @@ export interface TaskWatchers {
    * promised to those who watch is durable when it resolves.
    */
   ended(task: Task): Promise<void>;
+  /** Whether somebody is still to be told of the end of that task: its record and what it has made are needed. */
+  isWaiting(taskId: string): Promise<boolean>;
   /** A task is about to be removed, and what belongs to it with it. Idempotent. */
   removed(taskId: string): Promise<void>;
 }

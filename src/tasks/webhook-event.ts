@@ -1,4 +1,5 @@
 /** What a receiver is told: that a task has ended, and where the rest is. */
+import { unixSeconds } from "../core/formats.ts";
 import type { Task } from "../store/tasks.ts";
 import { taskObject } from "./object.ts";
 
@@ -45,7 +46,7 @@ export function eventBody({ task, type, publicUrl, text }: EventBodyOptions): st
     id: eventId(task.id, type),
     object: "event",
     type,
-    created_at: Math.floor(endedAtMs / 1000),
+    created_at: unixSeconds(endedAtMs),
     timestamp: new Date(endedAtMs).toISOString(),
     data: {
       ...taskObject(task),

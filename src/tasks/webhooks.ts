@@ -1,12 +1,13 @@
 /** Tells those who asked for it that a task has ended. What is to be told is stored before anything is sent, so no crash loses it. */
 import { AppError } from "../core/errors.ts";
+import { newId } from "../core/ids.ts";
 import type { Logger } from "../log.ts";
 import type { Outbound } from "../net/outbound.ts";
 import type { JobQueue, Worker } from "../store/jobs.ts";
 import type { Task, Tasks } from "../store/tasks.ts";
 import type { Delivery, Webhook, Webhooks } from "../store/webhooks.ts";
 import { deliver } from "./delivery.ts";
-import { type Retries, standardRetries } from "./retries.ts";
+import { longestDeliveryMs, type Retries, standardRetries } from "./retries.ts";
 import { isSecret, newSecret } from "./signature.ts";
 import type { TaskWatchers, WatcherRequest } from "./watchers.ts";
 import { eventOf, firstDeliveryId } from "./webhook-event.ts";
@@ -102,6 +103,19 @@ export class TaskWebhooks implements TaskWatchers {
     for (const webhook of await this.options.webhooks.ofTask(task.id)) await this.tell(webhook, task);
   }
 
+  async isWaiting(taskId: string): Promise<boolean> {
+    const { webhooks, retries = standardRetries } = this.options;
+    const sinceMs = Date.now() - longestDeliveryMs(retries);
+    for (const { id, createdAtMs, disabledAtMs } of await webhooks.ofTask(taskId)) {
+      if (disabledAtMs !== null) continue;
+      const deliveries = await webhooks.deliveries(id, pageSize);
+      const isUntold = deliveries.length === 0 && createdAtMs > sinceMs;
+      if (isUntold || deliveries.some((each) => each.status === "pending" && each.createdAtMs > sinceMs))
+        return true;
+    }
+    return false;
+  }
+
   async removed(taskId: string): Promise<void> {
     for (const { id } of await this.options.webhooks.ofTask(taskId)) await this.options.webhooks.remove(id);
   }
@@ -185,6 +199,3 @@ export class TaskWebhooks implements TaskWatchers {
 function newDelivery(id: string, webhook: string, event: string, atMs: number): Delivery {
   return { id, webhook, event, status: "pending", createdAtMs: atMs, nextAtMs: atMs, attempts: [] };
 }
-
-/** Sorts by time, also within a millisecond. */
-const newId = (prefix: string) => `${prefix}_${Bun.randomUUIDv7("hex").replaceAll("-", "")}`;

@@ -1,46 +1,47 @@
 /** The contract on both stores, and what each does beyond it. */
 import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { CacheLimits } from "../../src/store/cache.ts";
 import { openRedisStore } from "../../src/store/redis/open.ts";
 import { SqliteCache } from "../../src/store/sqlite/cache.ts";
 import { openSqliteStore } from "../../src/store/sqlite/open.ts";
 import { type Store, StoreUnavailable } from "../../src/store/store.ts";
+import { temporaryFolder } from "../helpers/folder.ts";
 import { redisServer, startRedis, type TestRedis } from "../helpers/redis.ts";
-import { memoryStore, quietOptions } from "../helpers/stores.ts";
+import { available, memoryStore, quietOptions } from "../helpers/stores.ts";
 import { cacheContract } from "./cache.ts";
 
 const withCache = (cache: CacheLimits) => ({ ...quietOptions(), cache });
 
 cacheContract("the SQLite cache", async (limits) => {
-  const dir = await mkdtemp(join(tmpdir(), "cache-"));
-  const stores = [openSqliteStore(dir, withCache(limits)), openSqliteStore(dir, withCache(limits))] as const;
+  const folder = await temporaryFolder();
+  const stores = [
+    openSqliteStore(folder.path, withCache(limits)),
+    openSqliteStore(folder.path, withCache(limits)),
+  ] as const;
   return {
     cache: stores[0].cache,
     other: stores[1].cache,
     async [Symbol.asyncDispose]() {
       for (const store of stores) await store.close();
-      await rm(dir, { recursive: true });
+      await folder[Symbol.asyncDispose]();
     },
   };
 });
 
 describe("the SQLite cache", () => {
   test("finds what was stored before a restart, and still knows its size", async () => {
-    const dir = await mkdtemp(join(tmpdir(), "cache-"));
+    const folder = await temporaryFolder();
     const limits = { ttlMs: 60_000, maxBytes: 1000 };
-    const before = openSqliteStore(dir, withCache(limits));
+    const before = openSqliteStore(folder.path, withCache(limits));
     await before.cache.put("a", new Uint8Array(600));
     await before.close();
-    const after = openSqliteStore(dir, withCache(limits));
+    const after = openSqliteStore(folder.path, withCache(limits));
     expect((await after.cache.get("a"))?.length).toBe(600);
     await after.cache.put("b", new Uint8Array(600));
     expect(await after.cache.get("a")).toBeNull();
     await after.close();
-    await rm(dir, { recursive: true });
+    await folder[Symbol.asyncDispose]();
   });
 
   test("evicts down to a size that was lowered", async () => {
@@ -85,7 +86,7 @@ describe.skipIf(redisServer === null)(`on Redis (${why})`, () => {
   /** A store that has nothing in common with the others. */
   const open = async (cache: CacheLimits, prefix = `test${++count}`): Promise<Store> => {
     const store = openRedisStore({ url: redis.url, prefix, ...withCache(cache) });
-    while (!store.isAvailable) await Bun.sleep(1);
+    await available(store);
     return store;
   };
 
@@ -119,7 +120,7 @@ describe.skipIf(redisServer === null)(`on Redis (${why})`, () => {
     await expect(store.cache.get("a")).rejects.toBeInstanceOf(StoreUnavailable);
     await expect(store.cache.put("a", new Uint8Array(1))).rejects.toBeInstanceOf(StoreUnavailable);
     await redis.start();
-    while (!store.isAvailable) await Bun.sleep(5);
+    await available(store);
     expect((await store.cache.get("a"))?.length).toBe(3);
     await store.close();
   });

@@ -4,17 +4,20 @@ import OpenAI from "openai";
 import { Webhook as Verifier } from "standardwebhooks";
 import { defaultOptions } from "../../src/core/options.ts";
 import { writeSegment } from "../../src/core/segment-json.ts";
+import type { Logger } from "../../src/log.ts";
 import { type OutboundOptions, openOutbound } from "../../src/net/outbound.ts";
 import type { Store } from "../../src/store/store.ts";
 import type { Task } from "../../src/store/tasks.ts";
 import type { Delivery, Webhook } from "../../src/store/webhooks.ts";
 import { writeRequest } from "../../src/tasks/request.ts";
 import type { Retries } from "../../src/tasks/retries.ts";
+import { sweep } from "../../src/tasks/sweep.ts";
 import { TaskWebhooks, type WantedWebhook } from "../../src/tasks/webhooks.ts";
 import { selfSigned } from "../fixtures/tls.ts";
 import { testSegment } from "../helpers/engine.ts";
+import { type LogLine, recordingLog } from "../helpers/log.ts";
 import { type Received, rawReceiver, receiver } from "../helpers/receiver.ts";
-import { type LogLine, recordingLog, type TestStores } from "../helpers/stores.ts";
+import type { TestStores } from "../helpers/stores.ts";
 
 setDefaultTimeout(30_000);
 
@@ -25,6 +28,8 @@ const failure = { message: "It broke", type: "server_error", param: null, code: 
 /** Five attempts, at once; one that takes longer than a test wants to wait has failed. */
 const quick: Retries = { pausesMs: [0, 1, 1, 1, 1], timeoutMs: 10_000, random: () => 0 };
 const impatient: Retries = { ...quick, timeoutMs: 300 };
+
+const anAttempt = { atMs: 0, ms: 0, httpStatus: 200, error: null };
 
 type End = "completed" | "failed" | "cancelled";
 
@@ -37,6 +42,7 @@ interface Settings {
 /** One process with its own view of the store. */
 class Process implements AsyncDisposable {
   readonly lines: LogLine[];
+  readonly log: Logger;
   readonly verb: TaskWebhooks;
 
   constructor(
@@ -45,6 +51,7 @@ class Process implements AsyncDisposable {
   ) {
     const { log, lines } = recordingLog();
     this.lines = lines;
+    this.log = log;
     const { webhooks, jobs, tasks } = store;
     this.verb = new TaskWebhooks({
       ...{ webhooks, jobs, tasks, log, retries, publicUrl: "https://speech.example" },
@@ -80,6 +87,7 @@ export function deliveriesContract(name: string, openStores: () => Promise<TestS
         view: { ...view, logprobs: false, speakerNames: [], speakerTurns: false, cues: null },
         limits: { requests: [], audio: [] },
         sha256: "",
+        filename: "speech.wav",
         requestId: "req_1",
       });
       await store.tasks.create(
@@ -312,6 +320,72 @@ export function deliveriesContract(name: string, openStores: () => Promise<TestS
         const events = target.received.map((request) => verified(request, webhook).id);
         expect(new Set(events).size).toBe(1);
         expect((await process.store.webhooks.find(webhook.id))?.disabledAtMs).toBeNull();
+      });
+    });
+
+    describe("a task whose time is over", () => {
+      const sweepNow = ({ store, verb, log }: Process) =>
+        sweep({
+          ...{ tasks: store.tasks, jobs: store.jobs, blobs: store.blobs },
+          watchers: verb,
+          ttlMs: 0,
+          log,
+        });
+      const isThere = async ({ store }: Process, { id }: Task) => (await store.tasks.find(id)) !== null;
+
+      test("stays with its transcript until its receiver has it", async () => {
+        let works = false;
+        await using process = await start({ retries: { ...quick, pausesMs: [0, 1, 60_000] } });
+        await using target = receiver(() => new Response("", { status: works ? 200 : 500 }));
+        const task = await newTask(process);
+        const webhook = await watch(process, task, target.url, { includeResult: true });
+        await end(process, task);
+        await attempted(process, webhook);
+        await sweepNow(process);
+        expect(await isThere(process, task)).toBe(true);
+
+        works = true;
+        await process.verb.redeliver(webhook);
+        await settled(process, webhook);
+        const { body } = target.received.at(-1) as Received;
+        expect(JSON.parse(body).data.result).toEqual({ text: "Hello world." });
+        for (const { id } of await process.store.webhooks.deliveries(webhook.id, 10))
+          await process.store.webhooks.recordAttempt(id, anAttempt, "delivered", null);
+        await sweepNow(process);
+        expect(await isThere(process, task)).toBe(false);
+        expect(await process.store.webhooks.find(webhook.id)).toBeNull();
+      });
+
+      test("stays until it was told at all", async () => {
+        await using process = await start({ works: false });
+        const task = await newTask(process);
+        await watch(process, task, "http://127.0.0.1:9/");
+        await endSilently(process, task, "completed");
+        await sweepNow(process);
+        expect(await isThere(process, task)).toBe(true);
+      });
+
+      test("goes when the receiver has said 410", async () => {
+        await using process = await start();
+        await using target = receiver(() => new Response("", { status: 410 }));
+        const { task } = await deliverTo(process, target.url);
+        await sweepNow(process);
+        expect(await isThere(process, task)).toBe(false);
+      });
+
+      test("goes when the schedule and a day are over, though nothing was delivered", async () => {
+        await using process = await start({ works: false });
+        const { webhooks } = process.store;
+        const task = await newTask(process);
+        const webhook = await watch(process, task, "http://127.0.0.1:9/");
+        await endSilently(process, task, "completed");
+        const createdAtMs = Date.now() - 25 * 3_600_000;
+        await webhooks.addDelivery({
+          ...{ id: `msg_${task.id}`, webhook: webhook.id, event: "transcription.completed" },
+          ...{ status: "pending", createdAtMs, nextAtMs: Date.now() + 60_000, attempts: [] },
+        });
+        await sweepNow(process);
+        expect(await isThere(process, task)).toBe(false);
       });
     });
 

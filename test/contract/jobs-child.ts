@@ -3,7 +3,9 @@
  * the store's address, jobs at the same time, time for each in milliseconds. It prints a line for each job that begins, ends or
  * is aborted, with the time in milliseconds and parts of one.
  */
-import { openStoreAt, recordingLog } from "../helpers/stores.ts";
+
+import { recordingLog } from "../helpers/log.ts";
+import { openStoreAt } from "../helpers/stores.ts";
 
 const [address = "", concurrency = "1", jobMs = "0"] = Bun.argv.slice(2);
 const store = openStoreAt(address, recordingLog().log);

@@ -1,15 +1,9 @@
 /** The contract on both queues, and what the one on Redis does when Redis is away. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { StoreUnavailable } from "../../src/store/store.ts";
+import { recordingLog } from "../helpers/log.ts";
 import { redisServer, startRedis, type TestRedis } from "../helpers/redis.ts";
-import {
-  available,
-  openStoreAt,
-  recordingLog,
-  redisStores,
-  sqliteStores,
-  type TestStores,
-} from "../helpers/stores.ts";
+import { available, openStoreAt, redisStores, sqliteStores, type TestStores } from "../helpers/stores.ts";
 import { jobsContract } from "./jobs.ts";
 
 jobsContract("jobs in SQLite files", sqliteStores);

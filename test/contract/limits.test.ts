@@ -1,10 +1,7 @@
 /** The contracts of limiters and keys on both stores, and what each does beyond them. */
 import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Logger } from "../../src/log.ts";
 import { withFallback } from "../../src/store/limiter.ts";
 import { RedisConnection } from "../../src/store/redis/connection.ts";
 import { RedisKeys } from "../../src/store/redis/keys.ts";
@@ -13,24 +10,19 @@ import { openRedisStore } from "../../src/store/redis/open.ts";
 import { memoryLimiter, SqliteLimiter } from "../../src/store/sqlite/limiter.ts";
 import { openSqliteStore } from "../../src/store/sqlite/open.ts";
 import { StoreUnavailable } from "../../src/store/store.ts";
+import { temporaryFolder } from "../helpers/folder.ts";
+import { silentLog } from "../helpers/log.ts";
 import { redisServer, startRedis, type TestRedis } from "../helpers/redis.ts";
-import { memoryStore, quietOptions } from "../helpers/stores.ts";
+import { available, memoryStore, quietOptions } from "../helpers/stores.ts";
 import { keysContract } from "./keys.ts";
 import { limiterContract } from "./limiter.ts";
 
-const drop = () => {};
-const silent: Logger = { debug: drop, info: drop, warn: drop, error: drop };
 const needsRedis = redisServer === null ? " (skipped: needs redis-server)" : null;
 const hour = { name: "hour", capacity: 100, windowMs: 3_600_000 };
 
-async function folder(): Promise<AsyncDisposable & { readonly path: string }> {
-  const path = await mkdtemp(join(tmpdir(), "limits-"));
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true }) };
-}
-
 /** Two stores on the same files. */
 async function sqliteStores() {
-  const dir = await folder();
+  const dir = await temporaryFolder();
   const stores = [
     openSqliteStore(dir.path, quietOptions()),
     openSqliteStore(dir.path, quietOptions()),
@@ -46,7 +38,7 @@ async function sqliteStores() {
 }
 
 limiterContract("the limiter on SQLite", async () => {
-  const dir = await folder();
+  const dir = await temporaryFolder();
   const open = () => {
     const database = new Database(join(dir.path, "scratch.db"), { strict: true });
     database.run("pragma journal_mode = wal");
@@ -76,8 +68,9 @@ describe("the limiter on SQLite", () => {
   test("gives processes that share it no more than the capacity", async () => {
     await using shared = await sqliteStores();
     const script = `
-      import { openStoreAt, recordingLog } from ${JSON.stringify(join(import.meta.dir, "../helpers/stores.ts"))};
-      const { limiter, close } = openStoreAt(${JSON.stringify(shared.dir)}, recordingLog().log);
+      import { openStoreAt } from ${JSON.stringify(join(import.meta.dir, "../helpers/stores.ts"))};
+      import { silentLog } from ${JSON.stringify(join(import.meta.dir, "../helpers/log.ts"))};
+      const { limiter, close } = openStoreAt(${JSON.stringify(shared.dir)}, silentLog);
       let granted = 0;
       for (let count = 0; count < 100; count += 1) {
         if ((await limiter.take("addr:1", [${JSON.stringify({ ...hour, windowMs: 864e5 })}], 1)).granted) granted += 1;
@@ -139,9 +132,9 @@ describe.skipIf(needsRedis !== null)(`on Redis${needsRedis ?? ""}`, () => {
 
   /** Two connections, under a prefix of their own. */
   async function connections() {
-    const options = { url: redis.url, prefix: crypto.randomUUID(), log: silent };
+    const options = { url: redis.url, prefix: crypto.randomUUID(), log: silentLog };
     const made = [new RedisConnection(options), new RedisConnection(options)] as const;
-    while (!made.every(({ isAvailable }) => isAvailable)) await Bun.sleep(1);
+    await Promise.all(made.map(available));
     return {
       made,
       async [Symbol.asyncDispose]() {
@@ -178,9 +171,9 @@ describe.skipIf(needsRedis !== null)(`on Redis${needsRedis ?? ""}`, () => {
   test("a command that it refuses is told once, and is as if it were away", async () => {
     await using redis = await startRedis("--appendfsync", "no");
     const lines: string[] = [];
-    const log = { ...silent, error: (message: string) => void lines.push(message) };
+    const log = { ...silentLog, error: (message: string) => void lines.push(message) };
     const connection = new RedisConnection({ url: redis.url, prefix: "x", log });
-    while (!connection.isAvailable) await Bun.sleep(1);
+    await available(connection);
     await connection.client.config("SET", "maxmemory", "1");
     const limiter = new RedisLimiter(connection);
     for (let count = 0; count < 3; count += 1)
@@ -198,7 +191,7 @@ describe.skipIf(needsRedis !== null)(`on Redis${needsRedis ?? ""}`, () => {
     const store = openRedisStore({
       url: redis.url,
       prefix: "x",
-      ...quietOptions({ ...silent, warn: tell, info: tell }),
+      ...quietOptions({ ...silentLog, warn: tell, info: tell }),
     });
     const becomes = async (available: boolean) => {
       while (store.isAvailable !== available) await Bun.sleep(5);

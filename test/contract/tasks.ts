@@ -339,6 +339,7 @@ export function tasksContract(name: string, makeStores: () => Promise<TestStores
         expect(found).toContain(left.id);
         expect(found).not.toContain(late.id);
         expect(await tasks.endedBefore(200_001, 1)).toHaveLength(1);
+        expect(idsOf(await tasks.endedBefore(200_000, 1000, 1))).toEqual(found.slice(1));
         await tasks.remove(old.id);
         expect(idsOf(await tasks.endedBefore(200_000, 1000))).not.toContain(old.id);
       });

@@ -1,25 +1,23 @@
 import { describe, expect, test } from "bun:test";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { openRedisStore } from "../../src/store/redis/open.ts";
 import { openSqliteStore } from "../../src/store/sqlite/open.ts";
 import { StoreUnavailable } from "../../src/store/store.ts";
+import { temporaryFolder } from "../helpers/folder.ts";
 import { redisServer, startRedis } from "../helpers/redis.ts";
-import { quietOptions } from "../helpers/stores.ts";
+import { available, quietOptions } from "../helpers/stores.ts";
 import { webhooksContract } from "./webhooks.ts";
 
 /** Recordings play no part here. */
 const options = quietOptions();
 
 webhooksContract("webhooks in a file", async () => {
-  const directory = await mkdtemp(join(tmpdir(), "webhooks-"));
-  const store = openSqliteStore(directory, options);
+  const folder = await temporaryFolder();
+  const store = openSqliteStore(folder.path, options);
   return {
     webhooks: store.webhooks,
     async [Symbol.asyncDispose]() {
       await store.close();
-      await rm(directory, { recursive: true });
+      await folder[Symbol.asyncDispose]();
     },
   };
 });
@@ -28,7 +26,7 @@ describe.skipIf(redisServer === null)("with redis-server (not installed: skipped
   const open = async () => {
     const redis = await startRedis();
     const store = openRedisStore({ url: redis.url, prefix: "test", ...options });
-    while (!store.isAvailable) await Bun.sleep(5);
+    await available(store);
     return {
       redis,
       webhooks: store.webhooks,
@@ -50,17 +48,17 @@ describe.skipIf(redisServer === null)("with redis-server (not installed: skipped
 });
 
 test("webhooks in a file are there when it is opened again", async () => {
-  const directory = await mkdtemp(join(tmpdir(), "webhooks-"));
+  const folder = await temporaryFolder();
   const webhook = {
     ...{ id: "wh_1", caller: "c", task: "t", url: "https://a.example", secret: "s" },
     ...{ includeResult: false, createdAtMs: 1, disabledAtMs: null },
   };
-  const first = openSqliteStore(directory, options);
+  const first = openSqliteStore(folder.path, options);
   await first.webhooks.create(webhook);
   await first.close();
-  const second = openSqliteStore(directory, options);
+  const second = openSqliteStore(folder.path, options);
   expect(await second.webhooks.find("wh_1")).toEqual(webhook);
   await second.close();
   await expect(second.webhooks.find("wh_1")).rejects.toBeInstanceOf(StoreUnavailable);
-  await rm(directory, { recursive: true });
+  await folder[Symbol.asyncDispose]();
 });

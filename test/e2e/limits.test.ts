@@ -3,7 +3,7 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { openRedisStore } from "../../src/store/redis/open.ts";
 import { recording } from "../fixtures/index.ts";
 import { redisServer, startRedis, type TestRedis } from "../helpers/redis.ts";
-import { quietOptions } from "../helpers/stores.ts";
+import { available, quietOptions } from "../helpers/stores.ts";
 import { post, ready, textOf } from "./requests.ts";
 import { eventually, type Server, startServer } from "./server.ts";
 
@@ -25,7 +25,7 @@ const storeIs = (server: Server, store: "available" | "unavailable") =>
 /** A stored key with the given limits; gives the key. */
 async function createKey(redis: TestRedis, limits: string | null = null): Promise<string> {
   const store = openRedisStore({ url: redis.url, prefix: "whisper", ...quietOptions() });
-  while (!store.isAvailable) await Bun.sleep(5);
+  await available(store);
   const key = `sk-${crypto.randomUUID()}`;
   await store.keys.create({
     ...{

@@ -8,12 +8,11 @@ import { Metrics } from "../../src/metrics.ts";
 import { digestOf } from "../../src/models/digest.ts";
 import { native } from "../../src/native.ts";
 import { demoModel, recording } from "../fixtures/index.ts";
+import { silentLog } from "../helpers/log.ts";
 import { form, testServer } from "../helpers/server.ts";
 import { eventually } from "./server.ts";
 
 setDefaultTimeout(60_000);
-
-const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** The same engine; `seen` is told each event before its reader is. */
 function watched(engine: Engine, seen: (event: TranscriptEvent) => void): Engine {
@@ -38,7 +37,7 @@ function watched(engine: Engine, seen: (event: TranscriptEvent) => void): Engine
 
 test("a client that leaves a stream during a second decode frees its slot and leaves no file", async () => {
   const engine = await openWhisperEngine({
-    ...{ native, log: silent, vadModel: null, gpu: -1, threads: 1, slots: 1, slotsBytes: 0 },
+    ...{ native, log: silentLog, vadModel: null, gpu: -1, threads: 1, slots: 1, slotsBytes: 0 },
     admission: new Admission({ maxRuns: 1, maxQueue: 4 }),
     maxDurationMs: 3_600_000,
     metrics: new Metrics(),

@@ -71,7 +71,7 @@ export function freePort(): number {
   return port;
 }
 
-/** Whether it takes commands: PING is refused while it still loads its data. */
+/** Whether it takes commands: PING is refused while it still loads its data. One that wants a password says so. */
 async function answers(port: number): Promise<boolean> {
   const answer = Promise.withResolvers<boolean>();
   const socket = await Bun.connect({
@@ -79,7 +79,7 @@ async function answers(port: number): Promise<boolean> {
     port,
     socket: {
       open: (open) => void open.write("PING\r\n"),
-      data: (_, bytes) => answer.resolve(bytes.toString().startsWith("+PONG")),
+      data: (_, bytes) => answer.resolve(/^(\+PONG|-NOAUTH)/.test(bytes.toString())),
       close: () => answer.resolve(false),
       error: () => answer.resolve(false),
     },

@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { type Config, loadConfig } from "../../src/config.ts";
 import type { Engine } from "../../src/engine/engine.ts";
 import { audioOf } from "../../src/http/limits.ts";
-import type { LogFields, Logger } from "../../src/log.ts";
 import { Metrics } from "../../src/metrics.ts";
 import { openOutbound } from "../../src/net/outbound.ts";
 import type { SharedRun } from "../../src/results/shared-run.ts";
@@ -17,14 +16,9 @@ import { TaskService } from "../../src/tasks/tasks.ts";
 import type { TaskWatchers } from "../../src/tasks/watchers.ts";
 import { TaskWebhooks } from "../../src/tasks/webhooks.ts";
 import { FakeEngine } from "./engine.ts";
+import { type LogLine, recordingLog } from "./log.ts";
 import { FakeModels } from "./models.ts";
 import { cacheLimits } from "./stores.ts";
-
-export interface LogLine {
-  readonly level: "debug" | "info" | "warn" | "error";
-  readonly message: string;
-  readonly fields: LogFields;
-}
 
 export interface TestServer<E extends Engine = FakeEngine> extends AsyncDisposable {
   readonly engine: E;
@@ -74,16 +68,10 @@ export async function testServer<E extends Engine = FakeEngine>(
   const uploadDir = join(dataDir, "uploads");
   await mkdir(uploadDir);
   const config: Config = { ...loadConfig({}).config, dataDir, uploadDir, ...settings.config };
-  const log: LogLine[] = [];
   const listeners = new Set<(line: LogLine) => void>();
-  const at =
-    (level: LogLine["level"]) =>
-    (message: string, fields: LogFields = {}) => {
-      const line = { level, message, fields };
-      log.push(line);
-      for (const listener of listeners) listener(line);
-    };
-  const logger: Logger = { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+  const { log: logger, lines: log } = recordingLog((line) => {
+    for (const listener of listeners) listener(line);
+  });
   const blobDir = join(dataDir, "blobs");
   const blobs = new DiskBlobs(blobDir);
   const store = settings.store ?? openSqliteStore(":memory:", { log: logger, cache: cacheLimits, blobs });

@@ -1,12 +1,12 @@
 /** Stores for tests of what several processes share: an address that this process and its children open. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { LogFields, Logger } from "../../src/log.ts";
+import type { Logger } from "../../src/log.ts";
 import { DiskBlobs } from "../../src/store/blobs/disk.ts";
 import { openRedisStore } from "../../src/store/redis/open.ts";
 import { openSqliteStore } from "../../src/store/sqlite/open.ts";
 import type { Store, StoreOptions } from "../../src/store/store.ts";
+import { temporaryFolder } from "./folder.ts";
+import { type LogLine, recordingLog, silentLog } from "./log.ts";
 
 export interface TestStores extends AsyncDisposable {
   /** For `openStoreAt`, in a child. */
@@ -19,22 +19,6 @@ export interface TestStores extends AsyncDisposable {
 
 /** Room for what a test makes. */
 export const cacheLimits = { ttlMs: 60_000, maxBytes: 16 * 2 ** 20 };
-
-export interface LogLine {
-  readonly level: keyof Logger;
-  readonly message: string;
-  readonly fields: LogFields;
-}
-
-/** Keeps what is logged. */
-export function recordingLog(): { log: Logger; lines: LogLine[] } {
-  const lines: LogLine[] = [];
-  const at =
-    (level: LogLine["level"]) =>
-    (message: string, fields: LogFields = {}) =>
-      void lines.push({ level, message, fields });
-  return { lines, log: { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") } };
-}
 
 /** In a new folder, which disposal removes. */
 export function sqliteStores(): Promise<TestStores> {
@@ -53,13 +37,13 @@ export function openStoreAt(address: string, log: Logger): Store {
 }
 
 /** The test's own time limit ends it. */
-export async function available(store: Store): Promise<void> {
+export async function available(store: { readonly isAvailable: boolean }): Promise<void> {
   while (!store.isAvailable) await Bun.sleep(5);
 }
 
 async function testStores(addressIn: (directory: string) => string): Promise<TestStores> {
-  const directory = await mkdtemp(join(tmpdir(), "test-store-"));
-  const address = addressIn(directory);
+  const folder = await temporaryFolder();
+  const address = addressIn(folder.path);
   const { log, lines } = recordingLog();
   const opened: Store[] = [];
   return {
@@ -73,13 +57,13 @@ async function testStores(addressIn: (directory: string) => string): Promise<Tes
     },
     async [Symbol.asyncDispose]() {
       await Promise.all(opened.map((store) => store.close()));
-      await rm(directory, { recursive: true });
+      await folder[Symbol.asyncDispose]();
     },
   };
 }
 
 /** For stores whose recordings play no part. */
-export const quietOptions = (log: Logger = recordingLog().log): StoreOptions => ({
+export const quietOptions = (log: Logger = silentLog): StoreOptions => ({
   log,
   cache: cacheLimits,
   blobs: new DiskBlobs("nowhere"),

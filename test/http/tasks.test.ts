@@ -4,10 +4,11 @@ import { join } from "node:path";
 import { AppError } from "../../src/core/errors.ts";
 import { audioLimits } from "../../src/core/limits.ts";
 import { writeSegment } from "../../src/core/segment-json.ts";
+import { StoreUnavailable } from "../../src/store/store.ts";
 import type { Task } from "../../src/store/tasks.ts";
 import type { TaskWatchers } from "../../src/tasks/watchers.ts";
 import { FakeEngine, testModel, testSegment } from "../helpers/engine.ts";
-import { errorOf, form, jsonOf, testServer } from "../helpers/server.ts";
+import { errorOf, form, jsonOf, type TestServer, testServer } from "../helpers/server.ts";
 
 import {
   at,
@@ -24,6 +25,7 @@ const nobody: TaskWatchers = {
   async check() {},
   async register() {},
   async ended() {},
+  isWaiting: async () => false,
   async removed() {},
 };
 
@@ -44,6 +46,7 @@ describe("a submission", () => {
         task: "transcribe",
         status: "queued",
       },
+      ...{ filename: "speech.wav", language: null },
       ...{ response_format: "srt", progress: 0, duration: null, created_at: body.created_at },
       ...{ started_at: null, finished_at: null, error: null },
     } as unknown as typeof body);
@@ -52,6 +55,21 @@ describe("a submission", () => {
     expect(response.headers.get("preference-applied")).toBeNull();
     expect(await server.blobs()).toHaveLength(1);
     expect(server.engine.requests).toBeEmpty();
+  });
+
+  test.each([
+    ["../../etc/passwd", "../../etc/passwd"],
+    ["\u{1F600}".repeat(200), `${"\u{1F600}".repeat(127)}\uFFFD`],
+    ["Gespräch <b>1</b>.mp3", "Gespräch <b>1</b>.mp3"],
+    ["", null],
+  ])("keeps the name of its recording, for its caller alone: %p", async (name, kept) => {
+    await using server = await testServer();
+    const body = new FormData();
+    body.append("async", "true");
+    body.append("file", new File(["RIFF"], name));
+    const response = await server.fetch(transcriptions, { method: "POST", body });
+    expect(await jsonOf<object>(response)).toMatchObject({ filename: kept });
+    expect(await server.blobs()).toEqual([expect.stringMatching(/^task_[0-9a-f]{32}$/)]);
   });
 
   test.each([["respond-async"], ["wait=5, Respond-Async"], ["respond-async; x=1, return=minimal"]])(
@@ -111,6 +129,7 @@ describe("a submission", () => {
       check: () => Promise.reject(refused),
       async register() {},
       async ended() {},
+      isWaiting: async () => false,
       async removed() {},
     };
     await using server = await testServer({ watchers });
@@ -376,6 +395,7 @@ describe("the end of a task", () => {
       async ended(task: Task) {
         told.push(`${task.id} ${task.status}`);
       },
+      isWaiting: async () => false,
       async removed() {},
     };
     await using server = await testServer({ watchers });
@@ -419,6 +439,58 @@ describe("DELETE", () => {
     expect(await jsonOf<Record<string, unknown>>(response)).toMatchObject({ id: task.id, deleted: true });
     for (const method of ["GET", "DELETE"])
       expect((await server.fetch(at(task), { method })).status).toBe(404);
+  });
+
+  const end = async (server: TestServer, task: TaskBody, query = "") => {
+    const response = await server.fetch(at(task, query), { method: "DELETE" });
+    return { code: response.status, ...(await jsonOf<Partial<TaskBody>>(response)) };
+  };
+
+  test("that is sent again cancels again: what was heard stays", async () => {
+    await using server = await testServer();
+    const task = await submit(server);
+    for (let time = 0; time < 3; time += 1)
+      expect(await end(server, task)).toMatchObject({ code: 200, id: task.id, status: "cancelled" });
+    expect(await get(server, task)).toMatchObject({ status: "cancelled" });
+  });
+
+  test("that was answered with 503 in the middle is finished when it is sent again", async () => {
+    const told: string[] = [];
+    let isAway = true;
+    const watchers: TaskWatchers = {
+      ...nobody,
+      async ended({ id, status }) {
+        if (isAway) throw new StoreUnavailable(new Error("away"));
+        told.push(`${id} ${status}`);
+      },
+    };
+    await using server = await testServer({ watchers });
+    const task = await submit(server);
+    expect(await end(server, task)).toMatchObject({ code: 503 });
+    isAway = false;
+    expect(await end(server, task)).toMatchObject({ code: 200, status: "cancelled" });
+    expect(told).toEqual([`${task.id} cancelled`]);
+    await noBlobs(server);
+  });
+
+  test("with remove=false leaves a task that has ended as it is", async () => {
+    await using server = await testServer({ workers: 1 });
+    const task = await submit(server);
+    await ended(server, task);
+    expect(await end(server, task, "?remove=false")).toMatchObject({ code: 200, status: "completed" });
+    expect(await get(server, task)).toMatchObject({ status: "completed" });
+  });
+
+  test("with remove=true leaves nothing of a task, whatever it does", async () => {
+    const engine = new FakeEngine();
+    engine.beforeEvent = (index) => (index === 2 ? new Promise(() => {}) : Promise.resolve());
+    await using server = await testServer({ engine, workers: 1 });
+    const task = await submit(server);
+    while ((await get(server, task)).total < 1) await Bun.sleep(1);
+    expect(await end(server, task, "?remove=true")).toMatchObject({ code: 200, deleted: true });
+    await engine.cancelled.promise;
+    expect(await end(server, task, "?remove=true")).toMatchObject({ code: 404 });
+    await noBlobs(server);
   });
 });
 

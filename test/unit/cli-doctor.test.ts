@@ -4,8 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { spread } from "../../src/cli/bench.ts";
 import { checkAddon, checkCpu, checkFfmpeg, checkGpu } from "../../src/cli/doctor/engine.ts";
-import { checkFolders, checkKeys, checkPort, checkStore } from "../../src/cli/doctor/place.ts";
+import { checkFolders, checkKeys, checkPort } from "../../src/cli/doctor/place.ts";
+import { checkStore } from "../../src/cli/doctor/store.ts";
 import { loadConfig } from "../../src/config.ts";
+import { openSqliteStore } from "../../src/store/sqlite/open.ts";
+import { temporaryFolder } from "../helpers/folder.ts";
+import { freePort, redisServer, startRedis } from "../helpers/redis.ts";
+import { startS3 } from "../helpers/s3.ts";
+import { quietOptions } from "../helpers/stores.ts";
 
 const configOf = (env: Record<string, string>) => loadConfig(env).config;
 
@@ -112,29 +118,100 @@ describe("the doctor on folders", () => {
 });
 
 describe("the doctor on the store", () => {
-  const config = (redisUrl?: string) => ({ ...configOf({}), ...(redisUrl ? { redisUrl } : {}) });
+  const findings = async (env: Record<string, string>) => Array.fromAsync(checkStore(configOf(env)));
 
-  test("says nothing without REDIS_URL", async () => {
-    expect(await Array.fromAsync(checkStore(config()))).toEqual([]);
+  test("says nothing where there is none yet, and makes none", async () => {
+    await using folder = await temporaryFolder();
+    expect(await findings({ DATA_DIR: folder.path })).toEqual([]);
+    expect(await readdir(folder.path)).toEqual([]);
+  });
+
+  test("is content with files that can be written to, and leaves nothing in them", async () => {
+    await using folder = await temporaryFolder();
+    const store = openSqliteStore(folder.path, quietOptions());
+    expect(await findings({ DATA_DIR: folder.path })).toMatchObject([{ level: "ok", topic: "Store" }]);
+    expect(await store.jobs.count("delivery")).toEqual({ waiting: 0, running: 0 });
+    await store.close();
+  });
+
+  test("fails when a file is none of ours", async () => {
+    await using folder = await temporaryFolder();
+    await Bun.write(join(folder.path, "state.db"), "Dear Anna, ".repeat(1000));
+    expect(await findings({ DATA_DIR: folder.path })).toMatchObject([
+      {
+        level: "fail",
+        text: expect.stringContaining("not a database"),
+        remedy: expect.stringContaining("DATA_DIR"),
+      },
+    ]);
   });
 
   test("fails when nobody answers, and shows no password", async () => {
-    const closed = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-    const { port } = closed;
-    closed.stop(true);
-    const [finding] = await Array.fromAsync(checkStore(config(`redis://me:secret@127.0.0.1:${port}`)));
+    const [finding] = await findings({ REDIS_URL: `redis://me:secret@127.0.0.1:${freePort()}` });
     expect(finding).toMatchObject({ level: "fail", text: expect.stringContaining("ECONNREFUSED") });
     expect(JSON.stringify(finding)).not.toContain("secret");
   });
 
-  test("is content when somebody answers", async () => {
-    const open = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  test("fails when somebody answers who is no Redis", async () => {
+    const other = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
     try {
-      const [finding] = await Array.fromAsync(checkStore(config(`redis://127.0.0.1:${open.port}`)));
-      expect(finding?.level).toBe("ok");
+      expect(await findings({ REDIS_URL: `redis://127.0.0.1:${other.port}` })).toMatchObject([
+        { level: "fail" },
+      ]);
     } finally {
-      open.stop(true);
+      other.stop(true);
     }
+  });
+
+  test("fails without the bucket's key", async () => {
+    const [finding] = await findings({ BLOB_URL: "s3://recordings" });
+    expect(finding).toMatchObject({ level: "fail", topic: "Bucket" });
+    expect(finding?.text).toContain("AWS_ACCESS_KEY_ID");
+  });
+
+  test.each([
+    ["is there", "recordings", "ok"],
+    ["is not there", "elsewhere", "fail"],
+  ])("asks for a bucket that %s", async (_, bucket, level) => {
+    await using s3 = await startS3();
+    await using folder = await temporaryFolder();
+    const found = await findings({
+      ...{ DATA_DIR: folder.path, BLOB_URL: `s3://${bucket}`, S3_ENDPOINT: s3.endpoint },
+      ...{ AWS_ACCESS_KEY_ID: s3.accessKeyId, AWS_SECRET_ACCESS_KEY: s3.secretAccessKey },
+    });
+    expect(found).toMatchObject([{ topic: "Bucket", level }]);
+  });
+
+  describe.skipIf(redisServer === null)("with a Redis (needs redis-server)", () => {
+    test("tells a password that is wrong or missing from one that is right", async () => {
+      await using redis = await startRedis("--requirepass", "correct");
+      const { host } = new URL(redis.url);
+      const level = async (login: string) => {
+        const [finding] = await findings({ REDIS_URL: `redis://${login}${host}` });
+        return finding;
+      };
+      expect(await level(":correct@")).toMatchObject({
+        level: "ok",
+        text: `Redis at ${host} can be written to`,
+      });
+      for (const login of [":wrong@", ""]) {
+        const finding = await level(login);
+        expect(finding).toMatchObject({
+          level: "fail",
+          remedy: expect.stringContaining("password in REDIS_URL"),
+        });
+        expect(JSON.stringify(finding)).not.toContain("wrong@");
+      }
+    });
+
+    test("tells that it is a replica, which cannot be written to", async () => {
+      await using primary = await startRedis();
+      const { port } = new URL(primary.url);
+      await using replica = await startRedis("--replicaof", `127.0.0.1 ${port}`);
+      expect(await findings({ REDIS_URL: replica.url })).toMatchObject([
+        { level: "fail", remedy: expect.stringContaining("primary") },
+      ]);
+    });
   });
 });
 

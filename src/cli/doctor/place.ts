@@ -1,6 +1,5 @@
-/** What the server needs of the machine: memory, folders, a port, a store, keys. */
+/** What the server needs of the machine: memory, folders, a port, keys. */
 import { rm, stat, statfs, writeFile } from "node:fs/promises";
-import { connect } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import type { Config } from "../../config.ts";
 import { speechModels } from "../../models/catalog.ts";
@@ -75,39 +74,7 @@ export async function* checkMemory(config: Config): AsyncGenerator<Finding> {
 const size = (bytes: number) =>
   bytes >= 2 ** 30 ? `${(bytes / 2 ** 30).toFixed(1)} GiB` : `${Math.ceil(bytes / 2 ** 20)} MiB`;
 
-/** Whether anybody answers at REDIS_URL. Without that setting there is nothing to reach. */
-export async function* checkStore(config: Config & { readonly redisUrl?: string }): AsyncGenerator<Finding> {
-  const { redisUrl } = config;
-  if (!redisUrl) return;
-  const { hostname, port } = new URL(redisUrl);
-  const topic = "Store";
-  const address = `${hostname}:${port || 6379}`;
-  const problem = await reach(hostname, Number(port || 6379));
-  yield problem === null
-    ? { level: "ok", topic, text: `${address} answers` }
-    : {
-        level: "fail",
-        topic,
-        text: `${address} cannot be reached: ${problem}`,
-        remedy: "Start Redis there, correct REDIS_URL, or unset it to keep everything in DATA_DIR.",
-      };
-}
-
 const connectMs = 3000;
-
-/** null: somebody answers. */
-function reach(host: string, port: number): Promise<string | null> {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port, timeout: connectMs });
-    const end = (problem: string | null) => {
-      socket.destroy();
-      resolve(problem);
-    };
-    socket.once("connect", () => end(null));
-    socket.once("timeout", () => end(`no answer within ${connectMs / 1000} s`));
-    socket.once("error", (error: Error & { code?: string }) => end(error.code ?? error.message));
-  });
-}
 
 export async function checkPort({ host, port }: Config): Promise<Finding> {
   const topic = "Port";

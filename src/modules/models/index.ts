@@ -1,8 +1,10 @@
 /** GET /v1/models and /v1/models/{id}; POST installs one, DELETE removes it. */
-import { Elysia } from "elysia";
+import { Elysia, t } from "elysia";
 import { AppError } from "../../core/errors.ts";
 import type { Deps } from "../../http/deps.ts";
+import type { Timeouts } from "../../http/idleness.ts";
 import { modelAliases, modelOf } from "../../http/model-names.ts";
+import { readQuery } from "../../http/query.ts";
 import { quote } from "../../http/quote.ts";
 import { eventStream } from "../../http/sse.ts";
 import { report } from "../../http/trail.ts";
@@ -10,8 +12,7 @@ import type { DownloadProgress } from "../../models/download.ts";
 import type { InstalledModel } from "../../models/models.ts";
 import { listDocs, pullDocs, removeDocs, showDocs } from "./docs.ts";
 
-/** The part of Bun's server that is needed here; app.handle() has none. */
-type Timeouts = { timeout(request: Request, seconds: number): void } | null;
+const pullFields = { stream: t.Boolean() };
 
 /** `requireAdmin` throws when the caller may not change what is installed. */
 export const models = (deps: Deps, requireAdmin: (request: Request) => void) => {
@@ -32,7 +33,7 @@ export const models = (deps: Deps, requireAdmin: (request: Request) => void) => 
     server?.timeout(request, 0); // a download may take long before anything is to be told
     const abandoned = new AbortController();
     const signal = AbortSignal.any([request.signal, abandoned.signal, stopping]);
-    if (!wantsStream(request)) return pullToEnd(id, signal);
+    if (!readQuery(pullFields, request).stream) return pullToEnd(id, signal);
     return eventStream({
       events: told(id, registry.pull(id, signal), () => find(id)),
       failed: (error) => ({ error: report(error, request, log) }),
@@ -116,16 +117,6 @@ const notFound = (name: string) =>
   new AppError("model_not_found", `The model '${quote(name).slice(1, -1)}' does not exist`, {
     param: "model",
   });
-
-/** `?stream=true`; anything else waits for the end. */
-function wantsStream(request: Request): boolean {
-  const wanted = new URLSearchParams(/\?([^#]*)/.exec(request.url)?.[1] ?? "").get("stream");
-  if (wanted === null || /^(false|0|off)$/i.test(wanted)) return false;
-  if (/^(true|1|on)$/i.test(wanted)) return true;
-  throw new AppError("invalid_value", `Expected true or false for stream but received ${quote(wanted)}`, {
-    param: "stream",
-  });
-}
 
 async function* told(
   id: string,

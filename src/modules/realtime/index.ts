@@ -1,5 +1,6 @@
 /** Live transcription: GET /v1/realtime and the POST routes that make keys for it. */
 import { Elysia } from "elysia";
+import { unixSeconds } from "../../core/formats.ts";
 import { integer, object } from "../../core/read.ts";
 import type { Deps } from "../../http/deps.ts";
 import { callerOf, type Identify } from "../../http/guard.ts";
@@ -41,7 +42,7 @@ export function realtime(deps: Deps, identify: Identify, limits: Limits) {
 
   const make = (request: Request, config: SessionConfig, ms: number) => {
     const { value, secret } = secrets.create(callerOf(request), config, ms);
-    return { value, expires_at: Math.floor(secret.expiresAtMs / 1000) };
+    return { value, expires_at: unixSeconds(secret.expiresAtMs) };
   };
   const identity = () => ({ id: newId("sess"), expiresAt: 0, detector: engine.detector });
 

@@ -3,7 +3,7 @@ import type { DocumentDecoration } from "elysia";
 import type { ErrorCode } from "../../core/errors.ts";
 import { errorResponses, jsonResponse } from "../../http/openapi.ts";
 import { queryParameters } from "../../http/query.ts";
-import { eventFields, listFields, pageFields } from "./schema.ts";
+import { deleteFields, eventFields, listFields, pageFields } from "./schema.ts";
 
 const idParameter = {
   ...{ name: "task_id", in: "path", required: true },
@@ -51,6 +51,6 @@ export const eventsDocs: DocumentDecoration = {
 export const deleteDocs: DocumentDecoration = {
   tags: ["Tasks"],
   summary: "Cancel a task, or remove one that has ended",
-  parameters: [idParameter] as Parameters,
-  responses: { 200: jsonResponse("The cancelled task, or what was removed"), ...errors() },
+  parameters: [idParameter, ...queryParameters(deleteFields)] as Parameters,
+  responses: { 200: jsonResponse("The cancelled task, or what was removed"), ...errors("invalid_value") },
 };

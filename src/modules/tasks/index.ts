@@ -1,13 +1,13 @@
 /** /v1/audio/transcriptions/{task_id}: what becomes of recordings that were sent with `async=true`. */
 import { Elysia } from "elysia";
-import { hasEnded } from "../../core/task.ts";
 import type { Deps } from "../../http/deps.ts";
 import { callerOf } from "../../http/guard.ts";
+import { listObject } from "../../http/list.ts";
 import { readQuery } from "../../http/query.ts";
 import type { Task } from "../../store/tasks.ts";
 import { taskObject } from "../../tasks/object.ts";
 import { deleteDocs, eventsDocs, findDocs, listDocs } from "./docs.ts";
-import { eventFields, listDefaults, listFields, pageDefaults, pageFields } from "./schema.ts";
+import { deleteFields, eventFields, listDefaults, listFields, pageDefaults, pageFields } from "./schema.ts";
 import { TaskStreams } from "./streams.ts";
 
 export const tasks = (deps: Deps) => {
@@ -35,26 +35,30 @@ export const tasks = (deps: Deps) => {
     .delete(
       "/:task_id",
       async ({ request, params }) => {
-        const task = await find(request, params.task_id);
-        if (!hasEnded(task.status)) return taskObject((await deps.tasks.cancel(task.id)) ?? task);
-        await deps.tasks.remove(task.id);
-        return { id: task.id, task_id: task.id, object: "transcription.task.deleted", deleted: true };
+        const { remove } = readQuery(deleteFields, request);
+        return end(deps, await find(request, params.task_id), remove);
       },
       { detail: deleteDocs },
     );
 };
 
+/**
+ * Cancels what goes on, and removes what was completed or has failed, unless `remove` says which of the two is meant. A cancellation
+ * that is asked for again, since its answer was lost or was a 503, is finished and answered again: it never removes.
+ */
+async function end(deps: Deps, task: Task, remove?: boolean): Promise<object> {
+  const { id } = task;
+  const isOver = task.status === "completed" || task.status === "failed";
+  const ended = isOver ? task : ((await deps.tasks.cancel(id)) ?? task);
+  if (!(remove ?? isOver)) return taskObject(ended);
+  await deps.tasks.remove(id);
+  return { id, task_id: id, object: "transcription.task.deleted", deleted: true };
+}
+
 async function list(deps: Deps, request: Request) {
   const { limit = listDefaults.limit, ...page } = readQuery(listFields, request);
   const found = await deps.tasks.list(callerOf(request).id, { ...page, limit: limit + 1 });
-  const data = found.slice(0, limit).map(taskObject);
-  return {
-    object: "list",
-    data,
-    first_id: data[0]?.id ?? null,
-    last_id: data.at(-1)?.id ?? null,
-    has_more: found.length > limit,
-  };
+  return listObject(found.slice(0, limit).map(taskObject), found.length > limit);
 }
 
 async function show(deps: Deps, task: Task, request: Request): Promise<Response> {

@@ -23,6 +23,14 @@ export const listFields = {
   after: t.String({ maxLength: 64, description: "Id of the last task of the page before." }),
 };
 
+export const deleteFields = {
+  remove: t.Boolean({
+    default: undefined,
+    description:
+      "`true`: nothing of the task is left. `false`: it is cancelled unless it has ended. Default: it is cancelled, or removed when it is completed or has failed.",
+  }),
+};
+
 export const eventFields = {
   after: integerIn(0, 2 ** 31 - 1, {
     default: 0,

@@ -1,18 +1,13 @@
 /** Tasks that are followed over HTTP. */
 import { AppError } from "../../core/errors.ts";
 import type { Deps } from "../../http/deps.ts";
+import { idleSeconds, type Timeouts } from "../../http/idleness.ts";
 import { eventStream } from "../../http/sse.ts";
 import { report } from "../../http/trail.ts";
 import type { Task } from "../../store/tasks.ts";
 
-/** The part of Bun's server that is needed here; app.handle() has none. */
-type Timeouts = { timeout(request: Request, seconds: number): void } | null;
-
 /** Of one caller: each looks at the store from time to time. */
 const maxStreams = 100;
-
-/** How long a client may leave a stream unread. */
-const idleSeconds = 120;
 
 export class TaskStreams {
   /** Open ones by caller. */

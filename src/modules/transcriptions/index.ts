@@ -8,6 +8,7 @@ import type { Deps } from "../../http/deps.ts";
 import { fetchRecording } from "../../http/fetch-recording.ts";
 import { invalid, wireName } from "../../http/form.ts";
 import { callerOf } from "../../http/guard.ts";
+import { idleSeconds, type Timeouts } from "../../http/idleness.ts";
 import type { Limits } from "../../http/limits.ts";
 import { modelOf } from "../../http/model-names.ts";
 import { eventStream } from "../../http/sse.ts";
@@ -19,9 +20,6 @@ import { transcribe } from "../../transcribe.ts";
 import { transcriptionDocs, translationDocs } from "./docs.ts";
 import { readRequest } from "./request.ts";
 import { transcriptionFields } from "./schema.ts";
-
-/** The part of Bun's server that is needed here; app.handle() has none. */
-type Timeouts = { timeout(request: Request, seconds: number): void } | null;
 
 const wantedFields = new Set(Object.keys(transcriptionFields).map(wireName));
 
@@ -35,9 +33,6 @@ export const transcriptions = (deps: Deps, limits: Limits) =>
       parse: "none",
       detail: translationDocs,
     });
-
-/** How long a client may leave an answer unread, or go on with a body that was refused. */
-const idleSeconds = 120;
 
 async function answer(
   deps: Deps,
@@ -102,12 +97,12 @@ async function start(
   const file = fetched ?? upload.file;
   if (!file) throw new Error("The upload has neither file nor url");
   if (isTask) {
-    const { bytes, sha256 } = file;
+    const { bytes, sha256, name: filename } = file;
     const path = await file.path();
     const { id: caller, limits } = callerOf(request);
     // The upload is removed when this returns.
     return await deps.tasks.submit({
-      ...{ path, bytes, sha256, caller, limits, model: model.id, options, view, watcher },
+      ...{ path, bytes, sha256, filename, caller, limits, model: model.id, options, view, watcher },
       requestId: requestId(request),
     });
   }

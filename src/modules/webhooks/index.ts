@@ -4,6 +4,7 @@ import { AppError } from "../../core/errors.ts";
 import type { Deps } from "../../http/deps.ts";
 import { callerOf } from "../../http/guard.ts";
 import { readJson } from "../../http/json.ts";
+import { listObject } from "../../http/list.ts";
 import { readQuery } from "../../http/query.ts";
 import { createDocs, deleteDocs, deliveriesDocs, findDocs, listDocs, redeliverDocs } from "./docs.ts";
 import { deliveryObject, listDefaults, listFields, readWanted, webhookObject } from "./schema.ts";
@@ -36,7 +37,7 @@ export const webhooks = ({ webhooks, store }: Pick<Deps, "webhooks" | "store">) 
         const { limit = listDefaults.limit, after } = readQuery(listFields, request);
         const page = { limit: limit + 1, ...(after === undefined ? {} : { after }) };
         const found = await store.webhooks.list(callerOf(request).id, page);
-        return listOf(found.slice(0, limit).map(webhookObject), found.length > limit);
+        return listObject(found.slice(0, limit).map(webhookObject), found.length > limit);
       },
       { detail: listDocs },
     )
@@ -61,7 +62,7 @@ export const webhooks = ({ webhooks, store }: Pick<Deps, "webhooks" | "store">) 
       async ({ request, params }) => {
         const { id } = await find(request, params.webhook_id);
         // No pages: few are kept.
-        return listOf((await store.webhooks.deliveries(id, 100)).map(deliveryObject), false);
+        return listObject((await store.webhooks.deliveries(id, 100)).map(deliveryObject), false);
       },
       { detail: deliveriesDocs },
     )
@@ -79,11 +80,3 @@ const missing = (field: string, expected: string) =>
   new AppError("missing_required_parameter", `Expected ${expected} for ${field} but received none`, {
     param: field,
   });
-
-const listOf = <T extends { readonly id: string }>(data: readonly T[], hasMore: boolean) => ({
-  object: "list",
-  data,
-  first_id: data[0]?.id ?? null,
-  last_id: data.at(-1)?.id ?? null,
-  has_more: hasMore,
-});

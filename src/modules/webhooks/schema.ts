@@ -1,5 +1,6 @@
 /** What clients may send to the routes of webhooks, and how these are shown. */
 import { t } from "elysia";
+import { unixSeconds } from "../../core/formats.ts";
 import { flag, nullable, object, text } from "../../core/read.ts";
 import { integerIn } from "../../http/form.ts";
 import type { Delivery, Webhook } from "../../store/webhooks.ts";
@@ -20,8 +21,6 @@ export const listFields = {
   after: t.String({ maxLength: 100, description: "Id of the last webhook of the page before." }),
 };
 
-const seconds = (ms: number | null) => (ms === null ? null : Math.floor(ms / 1000));
-
 /** Shorter secrets would not stay one. */
 const hinted = 16;
 
@@ -36,8 +35,8 @@ export function webhookObject(webhook: Webhook) {
     event_types: eventTypes,
     include_result: includeResult,
     status: disabledAtMs === null ? "enabled" : "disabled",
-    created_at: seconds(createdAtMs),
-    disabled_at: seconds(disabledAtMs),
+    created_at: unixSeconds(createdAtMs),
+    disabled_at: unixSeconds(disabledAtMs),
     signing_secret_hint: secret.length < hinted ? null : `…${secret.slice(-4)}`,
   };
 }
@@ -49,10 +48,10 @@ export function deliveryObject({ id, webhook, event, status, createdAtMs, nextAt
     webhook_id: webhook,
     event,
     status,
-    created_at: seconds(createdAtMs),
-    next_attempt_at: seconds(nextAtMs),
+    created_at: unixSeconds(createdAtMs),
+    next_attempt_at: unixSeconds(nextAtMs),
     attempts: attempts.map(({ atMs, ms, httpStatus, error }) => ({
-      attempted_at: seconds(atMs),
+      attempted_at: unixSeconds(atMs),
       duration_ms: ms,
       http_status: httpStatus,
       error,

@@ -1,14 +1,12 @@
 /** One connection to Redis, on which no command waits for long: when Redis is away, whoever asks is told at once. */
 import { Redis, ReplyError } from "ioredis";
-import type { Logger } from "../../log.ts";
+import { type Logger, seldom } from "../../log.ts";
 import { StoreUnavailable } from "../store.ts";
 
 /** A Redis that does not answer for so long counts as away: the connection is given up, so that the next ones do not wait for it. */
 const silenceMs = 1000;
 const commandTimeoutMs = 2000;
 const longestPauseMs = 1000;
-/** Between two lines about commands that Redis refuses. */
-const complaintEveryMs = 60_000;
 
 export interface RedisOptions {
   /** redis:// or rediss://, with user, password and database where wanted. */
@@ -23,7 +21,7 @@ export class RedisConnection {
   readonly client: Redis;
   readonly options: RedisOptions;
   private isClosed = false;
-  private complainedAt = Number.NEGATIVE_INFINITY;
+  private readonly complains = seldom();
 
   /** Connects in the background and for ever; a Redis that is away is told once in the log, and once that it is back. */
   constructor(options: RedisOptions) {
@@ -68,10 +66,7 @@ export class RedisConnection {
 
   /** It is there and refuses: no memory left, read-only, no permission. */
   private complain(error: unknown): void {
-    const now = performance.now();
-    if (now - this.complainedAt < complaintEveryMs) return;
-    this.complainedAt = now;
-    this.options.log.error("Redis refuses a command", { error });
+    if (this.complains()) this.options.log.error("Redis refuses a command", { error });
   }
 
   /** Idempotent. */

@@ -13,7 +13,7 @@ export interface JobData {
 }
 
 /** BullMQ takes neither whole numbers nor most ids with a colon. */
-export const toJobId = (id: string) => `job-${encodeURIComponent(id)}`;
+const toJobId = (id: string) => `job-${encodeURIComponent(id)}`;
 export const fromJobId = (jobId: string) => decodeURIComponent(jobId.slice("job-".length));
 
 export class RedisJobQueue implements JobQueue {

@@ -1,25 +1,21 @@
 /** Buckets in Redis: shared by all processes on it, by its clock. */
-import type { Result } from "ioredis";
 import type { Bucket } from "../../core/limits.ts";
 import type { Limiter, Taken } from "../limiter.ts";
 import type { RedisConnection } from "./connection.ts";
-import takeScript from "./lua/takeTokens-1.lua" with { type: "text" };
+import takeSource from "./lua/tokens-take.lua" with { type: "text" };
+import { Script } from "./script.ts";
 
-declare module "ioredis" {
-  interface RedisCommander<Context> {
-    takeTokens(key: string, amount: number, ...buckets: (string | number)[]): Result<number[], Context>;
-  }
-}
+const takeTokens = new Script<number[]>(takeSource);
 
 export class RedisLimiter implements Limiter {
-  constructor(private readonly connection: RedisConnection) {
-    connection.client.defineCommand("takeTokens", { numberOfKeys: 1, lua: takeScript });
-  }
+  constructor(private readonly connection: RedisConnection) {}
 
   async take(caller: string, buckets: readonly Bucket[], amount: number): Promise<Taken> {
     const described = buckets.flatMap(({ name, capacity, windowMs }) => [name, capacity, windowMs]);
-    const [granted = 0, retryAfterMs = 0, ...states] = await this.connection.ask((client) =>
-      client.takeTokens(`limits:${caller}`, amount, ...described),
+    const [granted = 0, retryAfterMs = 0, ...states] = await takeTokens.run(
+      this.connection,
+      [`limits:${caller}`],
+      [amount, ...described],
     );
     return {
       granted: granted === 1,

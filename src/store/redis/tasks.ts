@@ -2,21 +2,21 @@
 import { type TaskStatus, taskStatuses } from "../../core/task.ts";
 import type { NewTask, Outcome, Progress, Task, TaskLimits, TaskPage, Tasks } from "../tasks.ts";
 import type { RedisConnection } from "./connection.ts";
-import appendSource from "./lua/append-task-2.lua" with { type: "text" };
-import beginSource from "./lua/begin-task-1.lua" with { type: "text" };
-import createSource from "./lua/create-task-4.lua" with { type: "text" };
-import endSource from "./lua/end-task-4.lua" with { type: "text" };
-import giveBackSource from "./lua/give-back-task-1.lua" with { type: "text" };
-import removeSource from "./lua/remove-task-6.lua" with { type: "text" };
+import appendSource from "./lua/task-append.lua" with { type: "text" };
+import beginSource from "./lua/task-begin.lua" with { type: "text" };
+import createSource from "./lua/task-create.lua" with { type: "text" };
+import endSource from "./lua/task-end.lua" with { type: "text" };
+import giveBackSource from "./lua/task-give-back.lua" with { type: "text" };
+import removeSource from "./lua/task-remove.lua" with { type: "text" };
 import { Script } from "./script.ts";
 
 const scripts = {
-  append: new Script(appendSource),
-  begin: new Script(beginSource),
-  create: new Script(createSource),
-  end: new Script(endSource),
-  giveBack: new Script(giveBackSource),
-  remove: new Script(removeSource),
+  append: new Script<0 | 1>(appendSource),
+  begin: new Script<string[]>(beginSource),
+  create: new Script<"created" | "too many" | "too large">(createSource),
+  end: new Script<0 | 1>(endSource),
+  giveBack: new Script<0 | 1>(giveBackSource),
+  remove: new Script<null>(removeSource),
 };
 
 const unfinishedKey = "tasks:unfinished";
@@ -67,12 +67,11 @@ export class RedisTasks implements Tasks {
 
   async create(task: NewTask, limits: TaskLimits): Promise<"created" | "too many" | "too large"> {
     const { id, caller, bytes } = task;
-    const reply = await scripts.create.run(
+    return scripts.create.run(
       this.connection,
       [taskKey(id), callerKey(caller), unfinishedKey, loadKey],
       [id, caller, bytes, limits.perCaller, limits.maxBytes, ...Object.entries(task).flat()],
     );
-    return reply as "created" | "too many" | "too large";
   }
 
   async find(id: string): Promise<Task | null> {
@@ -101,8 +100,7 @@ export class RedisTasks implements Tasks {
   }
 
   async begin(id: string, atMs: number): Promise<Task | null> {
-    const reply = await scripts.begin.run(this.connection, [taskKey(id)], [atMs]);
-    return taskOf(hashOf(reply as string[]));
+    return taskOf(hashOf(await scripts.begin.run(this.connection, [taskKey(id)], [atMs])));
   }
 
   async append(
@@ -152,9 +150,9 @@ export class RedisTasks implements Tasks {
     return this.connection.ask((client) => client.lrange(segmentsKey(id), index, index + limit - 1));
   }
 
-  async endedBefore(atMs: number, limit: number): Promise<readonly Task[]> {
+  async endedBefore(atMs: number, limit: number, skip = 0): Promise<readonly Task[]> {
     const ids = await this.connection.ask((client) =>
-      client.zrangebyscore(endedKey, "-inf", `(${atMs}`, "LIMIT", 0, limit),
+      client.zrangebyscore(endedKey, "-inf", `(${atMs}`, "LIMIT", skip, limit),
     );
     return this.records(ids);
   }

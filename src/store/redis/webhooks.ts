@@ -1,5 +1,5 @@
 /** Webhooks and their deliveries on Redis: a hash for each, and sorted sets of their ids. Whatever writes is one script. */
-import type { Redis, Result } from "ioredis";
+import type { Redis } from "ioredis";
 import {
   type Delivery,
   type DeliveryAttempt,
@@ -9,45 +9,30 @@ import {
   webhookLimits,
 } from "../webhooks.ts";
 import type { RedisConnection } from "./connection.ts";
-import addScript from "./lua/deliveryAdd-1.lua" with { type: "text" };
-import recordScript from "./lua/deliveryRecord-1.lua" with { type: "text" };
-import createScript from "./lua/webhookCreate-1.lua" with { type: "text" };
-import disableScript from "./lua/webhookDisable-1.lua" with { type: "text" };
-import removeScript from "./lua/webhookRemove-1.lua" with { type: "text" };
+import addSource from "./lua/delivery-add.lua" with { type: "text" };
+import recordSource from "./lua/delivery-record.lua" with { type: "text" };
+import createSource from "./lua/webhook-create.lua" with { type: "text" };
+import disableSource from "./lua/webhook-disable.lua" with { type: "text" };
+import removeSource from "./lua/webhook-remove.lua" with { type: "text" };
 
-type Value = string | number;
-
-declare module "ioredis" {
-  interface RedisCommander<Context> {
-    webhookCreate(root: string, ...values: Value[]): Result<0 | 1, Context>;
-    webhookDisable(root: string, ...values: Value[]): Result<null, Context>;
-    webhookRemove(root: string, ...values: Value[]): Result<null, Context>;
-    deliveryAdd(root: string, ...values: Value[]): Result<0 | 1, Context>;
-    deliveryRecord(root: string, ...values: Value[]): Result<null, Context>;
-  }
-}
+import { Script, type ScriptValue } from "./script.ts";
 
 const root = "{webhooks}";
 const scripts = {
-  webhookCreate: createScript,
-  webhookDisable: disableScript,
-  webhookRemove: removeScript,
-  deliveryAdd: addScript,
-  deliveryRecord: recordScript,
+  create: new Script<0 | 1>(createSource),
+  disable: new Script<null>(disableSource),
+  remove: new Script<null>(removeSource),
+  addDelivery: new Script<0 | 1>(addSource),
+  recordAttempt: new Script<null>(recordSource),
 };
 
 export class RedisWebhooks implements Webhooks {
-  constructor(private readonly connection: RedisConnection) {
-    for (const [name, lua] of Object.entries(scripts))
-      connection.client.defineCommand(name, { numberOfKeys: 1, lua });
-  }
+  constructor(private readonly connection: RedisConnection) {}
 
-  create(webhook: Webhook): Promise<boolean> {
+  async create(webhook: Webhook): Promise<boolean> {
     const { id, task, caller } = webhook;
-    const most = `${webhookLimits.perTask}`;
-    return this.connection.ask(
-      async (client) => (await client.webhookCreate(root, id, task, caller, most, ...written(webhook))) === 1,
-    );
+    const args = [id, task, caller, webhookLimits.perTask, ...written(webhook)];
+    return (await scripts.create.run(this.connection, [root], args)) === 1;
   }
 
   find(id: string): Promise<Webhook | null> {
@@ -71,29 +56,18 @@ export class RedisWebhooks implements Webhooks {
   }
 
   async setDisabled(id: string, atMs: number | null): Promise<void> {
-    await this.connection.ask((client) => client.webhookDisable(root, id, atMs ?? ""));
+    await scripts.disable.run(this.connection, [root], [id, atMs ?? ""]);
   }
 
   async remove(id: string): Promise<void> {
-    await this.connection.ask((client) => client.webhookRemove(root, id));
+    await scripts.remove.run(this.connection, [root], [id]);
   }
 
-  addDelivery(delivery: Delivery): Promise<boolean> {
+  async addDelivery(delivery: Delivery): Promise<boolean> {
     const { id, webhook, createdAtMs, nextAtMs, attempts, ...rest } = delivery;
     const fields = { ...rest, id, webhook, createdAtMs, nextAtMs, attempts: attempts.map(line).join("") };
-    const most = webhookLimits.deliveries;
-    return this.connection.ask(
-      async (client) =>
-        (await client.deliveryAdd(
-          root,
-          id,
-          webhook,
-          createdAtMs,
-          nextAtMs ?? "",
-          most,
-          ...written(fields),
-        )) === 1,
-    );
+    const args = [id, webhook, createdAtMs, nextAtMs ?? "", webhookLimits.deliveries, ...written(fields)];
+    return (await scripts.addDelivery.run(this.connection, [root], args)) === 1;
   }
 
   findDelivery(id: string): Promise<Delivery | null> {
@@ -108,9 +82,7 @@ export class RedisWebhooks implements Webhooks {
     status: DeliveryStatus,
     nextAtMs: number | null,
   ): Promise<void> {
-    await this.connection.ask((client) =>
-      client.deliveryRecord(root, id, line(attempt), status, nextAtMs ?? ""),
-    );
+    await scripts.recordAttempt.run(this.connection, [root], [id, line(attempt), status, nextAtMs ?? ""]);
   }
 
   deliveries(webhook: string, limit: number): Promise<readonly Delivery[]> {
@@ -139,7 +111,7 @@ export class RedisWebhooks implements Webhooks {
 const line = (attempt: DeliveryAttempt) => `${JSON.stringify(attempt)}\n`;
 
 /** Fields and values in turn; null is the empty text. */
-function written(record: object): Value[] {
+function written(record: object): ScriptValue[] {
   return Object.entries(record).flatMap(([name, value]) => [
     name,
     typeof value === "number" ? value : `${value ?? ""}`,

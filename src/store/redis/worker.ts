@@ -1,6 +1,7 @@
 /** A BullMQ worker behind our interface: its own pauses, attempts that do not count when it closes, an end in any case. */
 import { type Job as BullJob, Worker as BullWorker, DelayedError, WaitingError } from "bullmq";
 import type { Redis, RedisOptions } from "ioredis";
+import { seldom } from "../../log.ts";
 import { type Job, type JobKind, type JobResult, retryPauseMs, type Worker } from "../jobs.ts";
 import type { RedisConnection } from "./connection.ts";
 import { fromJobId, type JobData } from "./jobs.ts";
@@ -12,7 +13,6 @@ const stalledMs = 5000;
 const silenceMs = 15_000;
 /** For BullMQ to end its commands; it would wait for a Redis that is away. */
 const closeMs = 2000;
-const complaintEveryMs = 60_000;
 
 export interface RedisWorkerOptions {
   readonly connection: RedisConnection;
@@ -34,7 +34,7 @@ export class RedisWorker implements Worker {
   readonly #worker: BullWorker<JobData>;
   readonly #running = new Map<string, Running>();
   #closing: Promise<void> | undefined;
-  #complainedAtMs = Number.NEGATIVE_INFINITY;
+  readonly #complains = seldom();
 
   constructor(options: RedisWorkerOptions) {
     const { connection, prefix, kind, concurrency } = options;
@@ -108,13 +108,10 @@ export class RedisWorker implements Worker {
   /** That Redis is away is told once, by the store's connection; what it refuses (no memory left, read-only) is told here. */
   #onError(error: Error): void {
     const { kind, connection } = this.#options;
-    const nowMs = performance.now();
-    if (error.name !== "ReplyError" || nowMs - this.#complainedAtMs < complaintEveryMs) {
-      connection.options.log.debug("BullMQ", { kind, error });
-      return;
-    }
-    this.#complainedAtMs = nowMs;
-    connection.options.log.error("Redis refuses what the job queue needs", { kind, error });
+    const { log } = connection.options;
+    if (error.name === "ReplyError" && this.#complains())
+      log.error("Redis refuses what the job queue needs", { kind, error });
+    else log.debug("BullMQ", { kind, error });
   }
 }
 

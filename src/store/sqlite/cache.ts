@@ -1,7 +1,7 @@
 /** The cache in a table. Each call is one transaction, so that processes on one file share it. */
 import type { Database } from "bun:sqlite";
 import type { Cache, CacheLimits } from "../cache.ts";
-import { StoreUnavailable } from "../store.ts";
+import { ask } from "./ask.ts";
 
 // `used` counts up with every use: the smallest goes first. Times would not tell two uses within a millisecond apart.
 // The sum is kept by triggers: to add up all rows would take longer with each.
@@ -36,7 +36,7 @@ export class SqliteCache implements Cache {
 
   async get(key: string): Promise<Uint8Array | null> {
     if (this.limits.maxBytes === 0) return null;
-    return attempt(() => {
+    return ask(() => {
       const found = this.database
         .query<{ value: Uint8Array }, { key: string; now: number }>(
           `update cache set used = ${nextUse} where key = $key and expires_at_ms > $now returning value`,
@@ -48,7 +48,7 @@ export class SqliteCache implements Cache {
 
   async put(key: string, value: Uint8Array): Promise<void> {
     if (value.length > this.limits.maxBytes) return;
-    attempt(() => this.store(key, value));
+    await ask(() => this.store(key, value));
   }
 
   private replace(key: string, value: Uint8Array): void {
@@ -62,14 +62,5 @@ export class SqliteCache implements Cache {
     const size = database.query<{ bytes: number }, []>("select bytes from cache_size");
     const evict = database.query("delete from cache where used = (select min(used) from cache)");
     while ((size.get()?.bytes ?? 0) > limits.maxBytes) evict.run();
-  }
-}
-
-/** The disk may be full, another process may hold the file for long, the file may be closed. */
-function attempt<T>(act: () => T): T {
-  try {
-    return act();
-  } catch (error) {
-    throw new StoreUnavailable(error);
   }
 }

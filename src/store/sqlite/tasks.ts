@@ -202,11 +202,12 @@ export class SqliteTasks implements Tasks {
     );
   }
 
-  endedBefore(atMs: number, limit: number): Promise<readonly Task[]> {
+  endedBefore(atMs: number, limit: number, skip = 0): Promise<readonly Task[]> {
     return ask(() =>
       this.all(
-        "select * from tasks where finished_at_ms is not null and finished_at_ms < $atMs order by finished_at_ms limit $limit",
-        { atMs, limit },
+        `select * from tasks where finished_at_ms is not null and finished_at_ms < $atMs
+         order by finished_at_ms, id limit $limit offset $skip`,
+        { atMs, limit, skip },
       ),
     );
   }

@@ -1,6 +1,6 @@
 /** Takes jobs of one kind from the table, keeps their leases while they run, and takes over those of workers that are gone. */
 import type { Database } from "bun:sqlite";
-import type { Logger } from "../../log.ts";
+import { type Logger, seldom } from "../../log.ts";
 import { type Job, type JobKind, type JobResult, retryPauseMs, type Worker } from "../jobs.ts";
 import type { Presence } from "./presence.ts";
 
@@ -9,7 +9,6 @@ const leaseMs = 10_000;
 const renewMs = 3000;
 /** Jobs that other processes add are seen within this time. */
 const pollMs = 500;
-const complaintEveryMs = 60_000;
 
 export interface SqliteWorkerOptions {
   readonly database: Database;
@@ -41,7 +40,7 @@ export class SqliteWorker implements Worker {
   #timer: Timer | undefined;
   #woken: NodeJS.Immediate | undefined;
   #isClosed = false;
-  #complainedAtMs = Number.NEGATIVE_INFINITY;
+  readonly #complains = seldom();
 
   constructor(options: SqliteWorkerOptions) {
     this.#options = options;
@@ -215,10 +214,7 @@ export class SqliteWorker implements Worker {
     try {
       act();
     } catch (error) {
-      const nowMs = performance.now();
-      if (nowMs - this.#complainedAtMs < complaintEveryMs) return;
-      this.#complainedAtMs = nowMs;
-      this.#options.log.error("The job queue cannot be written", { error });
+      if (this.#complains()) this.#options.log.error("The job queue cannot be written", { error });
     }
   }
 }

@@ -1,27 +1,34 @@
 import { expect, test } from "bun:test";
-import { mkdtemp, readdir, rm, utimes } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { DiskBlobs } from "../../../src/store/blobs/disk.ts";
 import { openSqliteStore } from "../../../src/store/sqlite/open.ts";
 import { sweep } from "../../../src/tasks/sweep.ts";
-import { cacheLimits, recordingLog } from "../../helpers/stores.ts";
+import { temporaryFolder } from "../../helpers/folder.ts";
+import { recordingLog } from "../../helpers/log.ts";
+import { cacheLimits } from "../../helpers/stores.ts";
 
 const hourMs = 3_600_000;
 
 /** A store with recordings on disk, all an hour old unless `young`. */
 async function open() {
-  const dir = await mkdtemp(join(tmpdir(), "sweep-"));
+  const folder = await temporaryFolder();
+  const dir = folder.path;
   const { log } = recordingLog();
   const blobs = new DiskBlobs(join(dir, "blobs"));
   const store = openSqliteStore(":memory:", { log, cache: cacheLimits, blobs });
   const { tasks, jobs } = store;
   const removed: string[] = [];
-  const watchers = { removed: async (id: string) => void removed.push(id) };
+  const waiting = new Set<string>();
+  const watchers = {
+    isWaiting: async (id: string) => waiting.has(id),
+    removed: async (id: string) => void removed.push(id),
+  };
   return {
     tasks,
     jobs,
     removed,
+    waiting,
     sweep: (ttlMs = hourMs) => sweep({ tasks, jobs, blobs, watchers, ttlMs, log }),
     blobs: async () => (await readdir(join(dir, "blobs"))).sort(),
     async blob(id: string, ageMs = hourMs) {
@@ -37,7 +44,7 @@ async function open() {
     },
     async [Symbol.asyncDispose]() {
       await store.close();
-      await rm(dir, { recursive: true });
+      await folder[Symbol.asyncDispose]();
     },
   };
 }
@@ -64,6 +71,23 @@ test("tasks that ended long ago go, with what belongs to them; others stay", asy
   expect(await opened.blobs()).toEqual([]);
   expect(await opened.tasks.find("fresh")).not.toBeNull();
   expect(await opened.tasks.find("waits")).not.toBeNull();
+});
+
+test("tasks whose end somebody is still to be told of stay, without their recordings, however many they are", async () => {
+  await using opened = await open();
+  for (let each = 0; each < 250; each++) {
+    await opened.task(`old-${each}`, Date.now() - 2 * hourMs + each);
+    if (each % 2 === 0) opened.waiting.add(`old-${each}`);
+  }
+  await opened.blob("old-0");
+  await opened.sweep();
+  expect(opened.removed).toHaveLength(125);
+  expect(await opened.tasks.find("old-248")).not.toBeNull();
+  expect(await opened.tasks.find("old-249")).toBeNull();
+  expect(await opened.blobs()).toEqual([]);
+  opened.waiting.clear();
+  await opened.sweep();
+  expect(opened.removed).toHaveLength(250);
 });
 
 test("tasks that have not ended get the job that they lack, once", async () => {

@@ -1,5 +1,5 @@
 -- Removes a webhook and its deliveries.
--- KEYS  1 what all keys begin with: see webhookCreate and deliveryAdd
+-- KEYS  1 what all keys begin with: see webhook-create and delivery-add
 -- ARGV  1 id
 -- Returns nothing.
 local root, id = KEYS[1], ARGV[1]

@@ -1,5 +1,5 @@
 -- Stores a delivery, unless there is one of that id or its webhook is gone; of the webhook's deliveries the oldest go.
--- KEYS  1 what all keys begin with: see webhookCreate, and
+-- KEYS  1 what all keys begin with: see webhook-create, and
 --         :delivery:<id>  hash, the delivery; its field attempts has a line of JSON for each
 --         :deliveries:<webhook>  sorted set of ids by the time of creation
 --         :due  sorted set of the ids of pending ones by the time of the next attempt

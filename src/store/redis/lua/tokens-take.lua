@@ -1,11 +1,9 @@
 -- Takes tokens from all buckets of a caller, or none from any; gives them back when the amount is negative.
 -- Time is Redis's own: all who share it share its clock.
---
--- KEYS[1]   hash of the caller: for each bucket `<tokens>@<when they were counted, ms>`; expires when all are full
--- ARGV[1]   amount
--- ARGV[2..] name, capacity and window (ms) of each bucket
---
--- Returns {granted (1 or 0), ms until it would be granted, then for each bucket: whole tokens in it, ms until it is full}.
+-- KEYS  1 buckets of the caller: hash, name -> <tokens>@<when they were counted, ms>; expires when all are full
+-- ARGV  1 amount
+--       2... name, capacity and window (ms) of each bucket
+-- Returns 1 or 0 (granted or not), ms until it would be granted, then for each bucket: whole tokens in it, ms until it is full.
 local amount = tonumber(ARGV[1])
 local time = redis.call("TIME")
 local now = time[1] * 1000 + time[2] / 1000

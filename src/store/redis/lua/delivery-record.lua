@@ -1,5 +1,5 @@
 -- Appends an attempt to a delivery that is there.
--- KEYS  1 what all keys begin with: see deliveryAdd
+-- KEYS  1 what all keys begin with: see delivery-add
 -- ARGV  1 id  2 the attempt, a line of JSON with its end  3 status  4 time of the next attempt, empty: none
 -- Returns nothing.
 local root, id = KEYS[1], ARGV[1]
