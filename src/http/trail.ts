@@ -4,6 +4,7 @@ import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import { requestSpan } from "../tracing.ts";
 import { errorResponse } from "./errors.ts";
+import { callerIdOf } from "./guard.ts";
 import { limitHeaderNames, limitHeaders } from "./limits.ts";
 import type { Routes } from "./routes.ts";
 
@@ -57,12 +58,8 @@ export function trail(
       if (status !== 101) metrics.requestSeconds.observe({ route }, (performance.now() - startedAt) / 1000);
       const level = path.startsWith("/v1/") ? "info" : "debug";
       log[level]("request", {
-        requestId: id,
-        method,
-        path: path.slice(0, 200),
-        status,
-        ms: elapsedMs(),
-        bytes,
+        ...{ requestId: id, caller: callerIdOf(request), method, path: path.slice(0, 200) },
+        ...{ status, ms: elapsedMs(), bytes },
       });
     };
 

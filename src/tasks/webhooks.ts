@@ -1,6 +1,7 @@
 /** Tells those who asked for it that a task has ended. What is to be told is stored before anything is sent, so no crash loses it. */
 import { AppError } from "../core/errors.ts";
 import type { Logger } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
 import type { Outbound } from "../net/outbound.ts";
 import type { JobQueue, Worker } from "../store/jobs.ts";
 import type { Task, Tasks } from "../store/tasks.ts";
@@ -17,6 +18,7 @@ export interface TaskWebhooksOptions {
   readonly tasks: Tasks;
   readonly outbound: Outbound;
   readonly log: Logger;
+  readonly metrics: Metrics;
   /** Before the paths of links; empty: they are relative. */
   readonly publicUrl: string;
   readonly retries?: Retries;

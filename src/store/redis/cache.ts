@@ -8,6 +8,7 @@ import putScript from "./lua/cachePut-5.lua" with { type: "text" };
 // One slot of a cluster: a script may only touch keys that lie together.
 const keys = ["values", "expiry", "uses", "count", "bytes"].map((name) => `{cache}:${name}`);
 const keysOfGet = keys.slice(0, 4);
+const [valuesKey = "", , , , bytesKey = ""] = keys;
 
 declare module "ioredis" {
   interface RedisCommander<Context> {
@@ -34,5 +35,12 @@ export class RedisCache implements Cache {
     const { ttlMs, maxBytes } = this.limits;
     if (value.length > maxBytes) return;
     await this.connection.ask((client) => client.cachePut(...keys, key, Buffer.from(value), ttlMs, maxBytes));
+  }
+
+  async size(): Promise<{ entries: number; bytes: number }> {
+    return this.connection.ask(async (client) => {
+      const [entries, bytes] = await Promise.all([client.hlen(valuesKey), client.get(bytesKey)]);
+      return { entries, bytes: Number(bytes) };
+    });
   }
 }
