@@ -38,6 +38,9 @@ export const exposedHeaders = [
 /** Clients can write any word as the method: a series for each of them would fill the memory. */
 const knownMethods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
 
+/** What machines ask every few seconds: traces of that would bury the others. */
+const probes = new Set(["/health", "/ready", "/metrics"]);
+
 /** Puts a trail around a handler of requests. The one it returns never throws. */
 export function trail(
   handle: (request: Request) => Response | Promise<Response>,
@@ -51,9 +54,9 @@ export function trail(
     const path = pathOf(request);
     const { method } = request;
     const route = routes.pathOf(path) ?? "unmatched";
-    const span = requestSpan(request, route, id);
+    const span = probes.has(route) ? null : requestSpan(request, route, id);
     const write = (status: number, bytes: number) => {
-      span.end(status);
+      span?.end(status);
       metrics.requests.inc({ route, method: knownMethods.has(method) ? method : "other", status });
       if (status !== 101) metrics.requestSeconds.observe({ route }, (performance.now() - startedAt) / 1000);
       const level = path.startsWith("/v1/") ? "info" : "debug";
@@ -65,7 +68,7 @@ export function trail(
 
     let response: Response;
     try {
-      response = await span.within(async () => handle(request));
+      response = await (span ? span.within(async () => handle(request)) : handle(request));
     } catch (error) {
       response = errorResponse(report(error, request, log));
     }
