@@ -16,6 +16,7 @@ import type { SharedRun } from "./results/shared-run.ts";
 import { openBlobs } from "./store/blobs/open.ts";
 import { openSqliteStore } from "./store/sqlite/open.ts";
 import type { Store } from "./store/store.ts";
+import { traced } from "./store/traced.ts";
 import { TaskService } from "./tasks/tasks.ts";
 import type { TaskWatchers } from "./tasks/watchers.ts";
 import { TaskWebhooks } from "./tasks/webhooks.ts";
@@ -26,7 +27,7 @@ export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "sto
   const store = await openStore(config, log); // it connects while the model is loaded
   const heard = await openModels(config, log);
   const outbound = openOutbound({ allowPrivate: config.webhookAllowPrivate });
-  const webhooks = openWebhooks(config, log, store, outbound);
+  const webhooks = openWebhooks(config, log, store, outbound, heard.metrics);
   const runs = { ...heard, store, log, runs: new Map<string, SharedRun>() };
   const tasks = openTasks(config, runs, webhooks);
   return { config, ...runs, outbound, tasks, webhooks, version };
@@ -84,7 +85,7 @@ export async function openModels(
     });
   };
   const models = await Registry.open({
-    ...{ dir: config.modelsDir, url: config.modelsUrl, standard: model, open, log, slots },
+    ...{ dir: config.modelsDir, url: config.modelsUrl, standard: model, open, log, metrics, slots },
     maxBytes: config.modelMemory,
     ttlMs: config.modelTtlMs,
     status: () => admission.status,
@@ -124,17 +125,23 @@ function openTasks(
   const { log, store } = deps;
   return new TaskService({
     ...{ deps, log, store, watchers },
-    audio: audioOf(store.limiter),
+    audio: audioOf(store.limiter, deps.metrics),
     limits: { perCaller: config.maxTasksPerCaller, maxBytes: config.maxTaskBytes },
     ttlMs: config.taskTtlMs,
   });
 }
 
 /** It delivers nothing until it is told to start. */
-function openWebhooks(config: Config, log: Logger, store: Store, outbound: Outbound): TaskWebhooks {
+function openWebhooks(
+  config: Config,
+  log: Logger,
+  store: Store,
+  outbound: Outbound,
+  metrics: Metrics,
+): TaskWebhooks {
   const { webhooks, jobs, tasks } = store;
   return new TaskWebhooks({
-    ...{ webhooks, jobs, tasks, log, outbound },
+    ...{ webhooks, jobs, tasks, log, metrics, outbound },
     publicUrl: config.publicUrl,
   });
 }
@@ -143,8 +150,11 @@ function openWebhooks(config: Config, log: Logger, store: Store, outbound: Outbo
 export async function openStore(config: Config, log: Logger): Promise<Store> {
   const cache = { ttlMs: config.cacheTtlMs, maxBytes: config.cacheMaxBytes };
   const options = { log, cache, blobs: openBlobs(config) };
-  if (config.redisUrl === "") return openSqliteStore(config.dataDir, options);
-  // Its libraries take 50 ms to load.
-  const { openRedisStore } = await import("./store/redis/open.ts");
-  return openRedisStore({ url: config.redisUrl, prefix: config.redisPrefix, ...options });
+  const open = async () => {
+    if (config.redisUrl === "") return openSqliteStore(config.dataDir, options);
+    // Its libraries take 50 ms to load.
+    const { openRedisStore } = await import("./store/redis/open.ts");
+    return openRedisStore({ url: config.redisUrl, prefix: config.redisPrefix, ...options });
+  };
+  return config.otlpEndpoint === "" ? open() : traced(await open());
 }

@@ -135,6 +135,11 @@ const gpu: Kind<"auto" | "off" | number> = {
   parse: (value) => oneOf("auto", "off").parse(value) ?? integer(0, 63).parse(value),
 };
 
+const portOrOff: Kind<"off" | number> = {
+  expected: "off or a port from 0 to 65535",
+  parse: (value) => oneOf("off").parse(value) ?? integer(0, 65_535).parse(value),
+};
+
 function setting<T>(env: string, kind: Kind<T>, initial: string, help: string, secret?: true): Setting<T> {
   return { ...kind, env, default: initial, help, ...(secret ? { secret } : {}) };
 }
@@ -247,6 +252,12 @@ const settings = {
     "Tasks that this process transcribes at the same time; 0 = the slots.",
   ),
   worker: setting("WORKER", flag, "true", "Whether `serve` transcribes tasks, too."),
+  workerPort: setting(
+    "WORKER_PORT",
+    portOrOff,
+    "off",
+    "Port on which `worker` answers /health, /ready and /metrics; 0 = any free one.",
+  ),
   redisUrl: setting(
     "REDIS_URL",
     optional(redisUrl),

@@ -75,7 +75,7 @@ export interface ModelOptions {
   readonly slotsBytes: number;
 }
 
-/** What was computed on a model so far. */
+/** What was computed on a model so far, and what it computes now. */
 export interface Counters {
   /** Windows that were encoded, and the time of that; steps of the decoder, their tokens, and their time. */
   readonly windows: number;
@@ -83,6 +83,8 @@ export interface Counters {
   readonly steps: number;
   readonly rows: number;
   readonly decodingUs: number;
+  /** Slots whose windows are encoded or decoded now. */
+  readonly slotsInUse: number;
 }
 
 /** Weights, read-only, shared by any number of runs. */

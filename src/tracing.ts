@@ -6,20 +6,51 @@ import { type Attributes, context, propagation, SpanKind, SpanStatusCode, trace 
 
 const tracer = () => trace.getTracer("whisper-api");
 
+const kinds = { client: SpanKind.CLIENT, consumer: SpanKind.CONSUMER, internal: SpanKind.INTERNAL };
+
+interface Place {
+  /** Where the trace began, in another process or at another time; null or absent: the span around it. */
+  readonly parent?: string | null | undefined;
+  /** client: something else is asked. consumer: what others have left to be done. */
+  readonly kind?: keyof typeof kinds;
+}
+
 /**
  * Does `act` within a span, which is a child of the one around it. A failure is recorded by its code alone: messages may quote what a
  * client sent.
  */
-export async function span<T>(name: string, attributes: Attributes, act: () => Promise<T>): Promise<T> {
-  const own = tracer().startSpan(name, { attributes });
+export async function span<T>(
+  name: string,
+  attributes: Attributes,
+  act: () => Promise<T>,
+  { parent, kind = "internal" }: Place = {},
+): Promise<T> {
+  const around = parent ? propagation.extract(context.active(), { traceparent: parent }) : context.active();
+  const own = tracer().startSpan(name, { kind: kinds[kind], attributes }, around);
   try {
-    return await context.with(trace.setSpan(context.active(), own), act);
+    return await context.with(trace.setSpan(around, own), act);
   } catch (error) {
     own.setStatus({ code: SpanStatusCode.ERROR, message: codeOf(error) });
     throw error;
   } finally {
     own.end();
   }
+}
+
+/** Adds to the span around it; `failed`: the code of a failure that is not thrown. */
+export function annotate(attributes: Attributes, failed?: string): void {
+  const around = trace.getActiveSpan()?.setAttributes(attributes);
+  if (failed !== undefined) around?.setStatus({ code: SpanStatusCode.ERROR, message: failed });
+}
+
+/** Whether there is a span around it. */
+export const isTraced = (): boolean => trace.getActiveSpan() !== undefined;
+
+/** The span around it, for whoever continues its trace: see `Place`. null: there is none. */
+export function traceparent(): string | null {
+  const carrier: { traceparent?: string } = {};
+  propagation.inject(context.active(), carrier);
+  return carrier.traceparent ?? null;
 }
 
 /** A child of the span around it that ends when what it returns is called, once; with the code of a failure. */

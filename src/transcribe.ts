@@ -7,6 +7,7 @@ import type { AudioAllowance } from "./core/limits.ts";
 import { isReproducible, type Options, type Priority } from "./core/options.ts";
 import type { TranscriptEvent } from "./core/transcript.ts";
 import type { Logger } from "./log.ts";
+import type { Metrics } from "./metrics.ts";
 import type { Models } from "./models/models.ts";
 import { decodeEntry, encodeEntry } from "./results/entry.ts";
 import { resultKey } from "./results/key.ts";
@@ -17,10 +18,11 @@ export interface TranscribeDeps {
   readonly models: Pick<Models, "use" | "digest">;
   /** Digest of the weights of voice activity detection; null: there are none. */
   readonly vadDigest: Promise<string> | null;
-  readonly store: { readonly cache: Cache };
+  readonly store: { readonly cache: Pick<Cache, "get" | "put"> };
   /** Runs that go on in this process, by their result's key. Belongs to this file. */
   readonly runs: Map<string, SharedRun>;
   readonly log: Logger;
+  readonly metrics: Metrics;
 }
 
 /** "no-store": neither find, store nor join. Else how old a stored result may be; one that is just being made may always be joined. */
@@ -61,6 +63,12 @@ export async function transcribe(
   deps: TranscribeDeps,
   request: TranscriptionRequest,
 ): Promise<Transcription> {
+  const transcription = await obtain(deps, request);
+  deps.metrics.cacheResults.inc({ outcome: transcription.cache });
+  return transcription;
+}
+
+async function obtain(deps: TranscribeDeps, request: TranscriptionRequest): Promise<Transcription> {
   const { options, signal, requestId, cache = { maxAgeMs: Number.POSITIVE_INFINITY } } = request;
   if (cache === "no-store" || !isReproducible(options)) {
     return tell("bypass", await run(deps, request, signal));

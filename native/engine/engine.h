@@ -44,6 +44,8 @@ class Engine {
   Scheduler& scheduler() { return *scheduler_; }
   Scheduler::Group& group() { return group_; }
   int slots() const { return caches_.slots(); }
+  /** Any thread. */
+  int slots_in_use() const { return slots() - scheduler_->free_slots(group_); }
   /** Computes one stage of a window's encoding; true when it was the last. Compute thread only. */
   bool encode(int stage, int slot, const std::vector<float>& mel);
   /** Any thread. */

@@ -109,6 +109,11 @@ void Scheduler::give_slot(Group& group, int slot) {
   changed_.notify_all();
 }
 
+int Scheduler::free_slots(const Group& group) {
+  const std::lock_guard lock(mutex_);
+  return static_cast<int>(group.free_slots_.size());
+}
+
 bool Scheduler::is_wanted(const Group& group, const Place& place) {
   const std::lock_guard lock(mutex_);
   return group.free_slots_.empty() && !group.waiting_.empty() && *group.waiting_.begin() < place;

@@ -104,6 +104,8 @@ class Scheduler {
 
   int take_slot(Group& group, const Caller& caller);
   void give_slot(Group& group, int slot);
+  /** Slots that nobody has now. Any thread; does not wait for work. */
+  int free_slots(const Group& group);
   /** Whether a run that comes before `place` waits for a slot. */
   bool is_wanted(const Group& group, const Place& place);
 

@@ -67,6 +67,7 @@ Napi::Value counters(const std::shared_ptr<Handle>& handle, Napi::Env env) {
   set("steps", counted.steps);
   set("rows", counted.rows);
   set("decodingUs", counted.decoding_us);
+  set("slotsInUse", handle->engine->slots_in_use());
   return object;
 }
 

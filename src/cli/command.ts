@@ -60,3 +60,9 @@ export function integerOption(name: string, text: string, min: number, max: numb
     exitCodes.misuse,
   );
 }
+
+/** For a rejection of who listens: says which setting names the port. */
+export const portInUse = (setting: string) => (error: Error & { code?: string }) => {
+  if (error.code !== "EADDRINUSE") throw error;
+  throw new Failure(`The port is in use. Set ${setting} to another one.\n${error.message}`, exitCodes.misuse);
+};

@@ -8,7 +8,7 @@ import { removeLeftovers } from "../http/temporary-file.ts";
 import { createLogger } from "../log.ts";
 import { createServer } from "../server.ts";
 import { startTracing } from "../tracing.ts";
-import { type Define, exitCodes, Failure } from "./command.ts";
+import { type Define, portInUse } from "./command.ts";
 import { addSettingOptions, loadConfigWith } from "./setting-options.ts";
 import { stopOnSignal } from "./signals.ts";
 
@@ -20,12 +20,7 @@ export const define: Define = (command) => {
     "--no-worker",
     "Leave tasks to other processes: WORKER=false.",
   );
-  withSettings.action((given: object) =>
-    serve({ ...given }).catch((error: Error & { code?: string }) => {
-      if (error.code !== "EADDRINUSE") throw error;
-      throw new Failure(`The port is in use. Set PORT to another one.\n${error.message}`, exitCodes.misuse);
-    }),
-  );
+  withSettings.action((given: object) => serve({ ...given }).catch(portInUse("PORT")));
 };
 
 /** Resolves when the server has stopped. Throws what a person can mend: settings, model, port. */

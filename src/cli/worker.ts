@@ -1,12 +1,17 @@
-/** `whisper-api worker`: transcribes tasks that others have taken, until it is told to stop. No HTTP. */
+/** `whisper-api worker`: transcribes tasks that others have taken, until it is told to stop. HTTP only for those who watch it. */
+import { version } from "../../package.json";
 import { boot } from "../boot.ts";
 import { loadConfig, loggableConfig } from "../config.ts";
 import { createLogger } from "../log.ts";
-import { type Define, exitCodes, Failure } from "./command.ts";
+import { createMonitor } from "../server.ts";
+import { startTracing } from "../tracing.ts";
+import { type Define, exitCodes, Failure, portInUse } from "./command.ts";
 import { stopOnSignal } from "./signals.ts";
 
 export const define: Define = (command) => {
-  command.option("--concurrency <n>", "Tasks at the same time (default: MAX_RUNNING_TASKS).").action(work);
+  command
+    .option("--concurrency <n>", "Tasks at the same time (default: MAX_RUNNING_TASKS).")
+    .action((given: Given) => work(given).catch(portInUse("WORKER_PORT")));
 };
 
 interface Given {
@@ -26,17 +31,29 @@ async function work({ concurrency: given }: Given): Promise<void> {
   for (const warning of warnings) log.warn(warning);
   log.debug("settings", loggableConfig(config));
 
-  const { models, store, tasks, webhooks } = await boot(config, log);
+  const stopTracing = config.otlpEndpoint
+    ? await startTracing(config.otlpEndpoint, { service: config.serviceName, version })
+    : async () => {};
+
+  const deps = await boot(config, log);
+  const { models, store, tasks, webhooks } = deps;
   const concurrency = Number(given ?? 0) || config.maxRunningTasks || models.defaultEngine.model.slots;
+  const { workerPort: port, host: hostname } = config;
+  const monitor = port === "off" ? null : createMonitor(deps).listen({ hostname, port });
   webhooks.start();
   tasks.start(concurrency);
   const stopped = stopOnSignal(async () => {
     const graceMs = config.shutdownTimeoutMs;
     log.info("stopping", { graceMs });
     await Promise.all([webhooks.close(graceMs), tasks.close(graceMs), models.close(graceMs)]);
+    await monitor?.server?.stop(true);
     await store.close();
+    await stopTracing();
     log.info("stopped");
   });
-  log.info("working", { concurrency, store: store.kind, model: models.defaultEngine.model.id });
+  log.info("working", {
+    ...{ concurrency, store: store.kind, model: models.defaultEngine.model.id },
+    ...(monitor?.server ? { port: monitor.server.port } : {}),
+  });
   await stopped;
 }

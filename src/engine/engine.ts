@@ -2,6 +2,7 @@
 import type { AudioAllowance } from "../core/limits.ts";
 import type { Options, Priority } from "../core/options.ts";
 import type { TranscriptEvent } from "../core/transcript.ts";
+import type { Counters } from "../native.ts";
 
 /**
  * `admit` is asked with the length of the recording when it is decoded, before the run begins; what it throws refuses the request.
@@ -81,6 +82,8 @@ export interface EngineStatus {
 export interface Engine {
   readonly model: ModelInfo;
   status(): EngineStatus;
+  /** What was computed on its model. Throws when it is closed. */
+  counters(): Counters;
   /**
    * Admission, decoding and start. Resolves when the run has begun; every refusal rejects with an AppError before that:
    * server_overloaded, invalid_file_format, corrupt_audio, audio_too_short, audio_too_long, request_cancelled, ...

@@ -74,6 +74,10 @@ class WhisperEngine implements Engine {
     return this.admission.status;
   }
 
+  counters() {
+    return this.weights.counters();
+  }
+
   get detector() {
     return this.options.vadModel === null ? "energy" : "silero";
   }
@@ -109,7 +113,13 @@ class WhisperEngine implements Engine {
     const log = priority === "live" ? quiet(this.options.log) : this.options.log;
     const signal = AbortSignal.any([request.signal, this.stop.signal]);
     if (options.vad && vadModel === null) throw noVad();
-    const ticket = await span("admission", { priority }, () => this.admission.enter(priority, signal));
+    const ticket = await span("admission", { priority }, () => this.admission.enter(priority, signal)).catch(
+      (error: unknown) => {
+        if (error instanceof AppError && error.code === "server_overloaded")
+          metrics.refusals.inc({ budget: "queue" });
+        throw error;
+      },
+    );
     metrics.queueSeconds.observe({ priority }, ticket.waitedMs / 1000);
     if (ticket.waitedMs >= 1) {
       log.info("admitted", { requestId, waitedMs: Math.round(ticket.waitedMs), position: ticket.position });

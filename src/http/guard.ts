@@ -121,6 +121,9 @@ const callers = new WeakMap<Request, Caller>();
 
 export const setCaller = (request: Request, caller: Caller): void => void callers.set(request, caller);
 
+/** For the log; undefined: the guard has not let it in. */
+export const callerIdOf = (request: Request): string | undefined => callers.get(request)?.id;
+
 /** Who sent a request that the guard has let in. */
 export function callerOf(request: Request): Caller {
   const caller = callers.get(request);

@@ -2,6 +2,7 @@
 import type { Caller, CallerLimits } from "../core/caller.ts";
 import { AppError } from "../core/errors.ts";
 import type { AudioAllowance, Bucket } from "../core/limits.ts";
+import type { Metrics } from "../metrics.ts";
 import type { BucketState, Limiter, Taken } from "../store/limiter.ts";
 
 export interface Limits {
@@ -19,7 +20,11 @@ interface Seen {
 
 const seen = new WeakMap<Request, Seen>();
 
-export function createLimits(limiter: Limiter): Limits {
+export function createLimits(limiter: Limiter, metrics: Metrics): Limits {
+  const refused = (budget: "requests" | "audio", limits: readonly string[], taken: Taken): AppError => {
+    metrics.refusals.inc({ budget });
+    return exceeded(budget, limits, taken);
+  };
   const take = async (caller: Caller, buckets: readonly Bucket[], amount: number): Promise<Taken> =>
     buckets.length === 0 ? nothing : limiter.take(caller.id, buckets, amount);
 
@@ -28,14 +33,14 @@ export function createLimits(limiter: Limiter): Limits {
       const { requests, audio } = caller.limits;
       const [taken, left] = await Promise.all([take(caller, requests, 1), take(caller, audio, 0)]);
       seen.set(request, { requests: taken.buckets, audio: left.buckets });
-      if (!taken.granted) throw exceeded("requests", requests.map(inWords.requests), taken);
+      if (!taken.granted) throw refused("requests", requests.map(inWords.requests), taken);
     },
     audio: (caller, request) => ({
       async admit(durationMs) {
         const { audio } = caller.limits;
         const taken = await take(caller, audio, durationMs);
         if (request) seen.set(request, { requests: [], ...seen.get(request), audio: taken.buckets });
-        if (!taken.granted) throw exceeded("audio", audio.map(inWords.audio), taken);
+        if (!taken.granted) throw refused("audio", audio.map(inWords.audio), taken);
       },
       refund(durationMs) {
         const { audio } = caller.limits;
@@ -47,8 +52,8 @@ export function createLimits(limiter: Limiter): Limits {
 }
 
 /** The same budget for what is done later, by whichever process: of a caller who is known by name. */
-export const audioOf = (limiter: Limiter) => {
-  const limits = createLimits(limiter);
+export const audioOf = (limiter: Limiter, metrics: Metrics) => {
+  const limits = createLimits(limiter, metrics);
   return (id: string, own: CallerLimits): AudioAllowance => limits.audio({ id, scopes: [], limits: own });
 };
 

@@ -4,6 +4,7 @@ import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import { requestSpan } from "../tracing.ts";
 import { errorResponse } from "./errors.ts";
+import { callerIdOf } from "./guard.ts";
 import { limitHeaderNames, limitHeaders } from "./limits.ts";
 import type { Routes } from "./routes.ts";
 
@@ -37,6 +38,9 @@ export const exposedHeaders = [
 /** Clients can write any word as the method: a series for each of them would fill the memory. */
 const knownMethods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
 
+/** What machines ask every few seconds: traces of that would bury the others. */
+const probes = new Set(["/health", "/ready", "/metrics"]);
+
 /** Puts a trail around a handler of requests. The one it returns never throws. */
 export function trail(
   handle: (request: Request) => Response | Promise<Response>,
@@ -50,25 +54,21 @@ export function trail(
     const path = pathOf(request);
     const { method } = request;
     const route = routes.pathOf(path) ?? "unmatched";
-    const span = requestSpan(request, route, id);
+    const span = probes.has(route) ? null : requestSpan(request, route, id);
     const write = (status: number, bytes: number) => {
-      span.end(status);
+      span?.end(status);
       metrics.requests.inc({ route, method: knownMethods.has(method) ? method : "other", status });
       if (status !== 101) metrics.requestSeconds.observe({ route }, (performance.now() - startedAt) / 1000);
       const level = path.startsWith("/v1/") ? "info" : "debug";
       log[level]("request", {
-        requestId: id,
-        method,
-        path: path.slice(0, 200),
-        status,
-        ms: elapsedMs(),
-        bytes,
+        ...{ requestId: id, caller: callerIdOf(request), method, path: path.slice(0, 200) },
+        ...{ status, ms: elapsedMs(), bytes },
       });
     };
 
     let response: Response;
     try {
-      response = await span.within(async () => handle(request));
+      response = await (span ? span.within(async () => handle(request)) : handle(request));
     } catch (error) {
       response = errorResponse(report(error, request, log));
     }

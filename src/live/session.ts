@@ -7,7 +7,9 @@ import { logprobsOf } from "../core/formats.ts";
 import type { AudioAllowance } from "../core/limits.ts";
 import type { Engine, LiveAudio } from "../engine/engine.ts";
 import type { Logger } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
 import type { ModelUse } from "../models/models.ts";
+import { span } from "../tracing.ts";
 import { type ClientEvent, parse, readAudio } from "./client-events.ts";
 import { logprobsKey, rateOf, type SessionConfig, type Spoken, update, updateBeta } from "./config.ts";
 import { decodingOptions, quick, refineEveryMs, turnSettings } from "./decoding.ts";
@@ -25,6 +27,9 @@ export interface SessionOptions {
   readonly use: (model: string, signal: AbortSignal) => Promise<ModelUse>;
   readonly spoken: Spoken;
   readonly log: Logger;
+  readonly metrics: Metrics;
+  /** Of the request that became the session. */
+  readonly requestId: string;
   readonly clock: Clock;
   readonly limits: Limits;
   /** Each piece of audio is charged to it when it is first transcribed. */
@@ -49,6 +54,8 @@ const maxUnjudgedMs = 60_000;
 interface Committed {
   readonly utterance: Utterance;
   readonly endMs: number;
+  /** By the clock. */
+  readonly endedAt: number;
   /** Nobody has judged whether it holds speech. */
   readonly isManual: boolean;
 }
@@ -248,7 +255,7 @@ export class Session {
     this.lastItemId = utterance.itemId;
     this.turns += 1;
     if (this.config.transcription === null) return;
-    this.waiting.push({ utterance, endMs, isManual });
+    this.waiting.push({ utterance, endMs, endedAt: this.options.clock.now(), isManual });
     // what the open turn's pass would find, its last one finds too
     if (this.pass?.utterance === utterance) this.pass.abort.abort();
   }
@@ -320,7 +327,7 @@ export class Session {
     const startedMs = clock.now();
     const signal = AbortSignal.any([this.ended.signal, abort.signal]);
     const model = this.config.transcription?.model ?? this.options.spoken.model;
-    await act({
+    const decoding: Decoding = {
       allowance: this.options.allowance,
       audio: {
         transcribe: async (request) => {
@@ -330,14 +337,16 @@ export class Session {
       },
       options: decodingOptions(this.config, this.options.spoken),
       signal,
-      requestId: this.id,
-    });
+      requestId: this.options.requestId,
+    };
+    await span("pass", { "whisper.session_id": this.id }, () => act(decoding));
     this.lastPassMs = clock.now() - startedMs;
     this.pass = null;
     this.advance();
   }
 
-  private async finish({ utterance, endMs, isManual }: Committed, decoding: Decoding) {
+  private async finish({ utterance, endMs, endedAt, isManual }: Committed, decoding: Decoding) {
+    const { clock, metrics } = this.options;
     const { itemId, startMs } = utterance;
     const { include, transcription } = this.config;
     // silence that a client commits must not become words
@@ -355,8 +364,12 @@ export class Session {
         for (const segment of segments) this.tell(events.speakerSegment(itemId, segment, fromMs - startMs));
       }
       this.tell(events.completed(itemId, utterance.text, endMs - startMs, logprobs));
+      metrics.turns.inc({ outcome: "completed" });
+      metrics.turnSeconds.observe((clock.now() - endedAt) / 1000);
     } catch (error) {
-      if (!this.ended.signal.aborted) this.tell(events.failed(itemId, this.shown(error)));
+      if (this.ended.signal.aborted) return;
+      metrics.turns.inc({ outcome: "failed" });
+      this.tell(events.failed(itemId, this.shown(error)));
     }
   }
 
@@ -397,7 +410,8 @@ export class Session {
 
   private shown(error: unknown): AppError {
     if (error instanceof AppError && error.code !== "internal_error") return error;
-    this.options.log.error("live session failed", { requestId: this.id, error });
+    const { log, requestId } = this.options;
+    log.error("session failed", { requestId, session: this.id, error });
     return new AppError("internal_error", "The server had an error while processing your audio");
   }
 

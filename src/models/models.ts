@@ -38,6 +38,8 @@ export interface ModelUse extends Disposable {
 export interface Models {
   /** The engine of WHISPER_MODEL: always there. */
   readonly defaultEngine: Engine;
+  /** Those in memory, that of WHISPER_MODEL first. */
+  readonly loaded: readonly Engine[];
   /** As of the last look at the folder. */
   readonly installed: readonly InstalledModel[];
   /** Of the catalogue, not yet installed. */

@@ -1,5 +1,6 @@
 /** Downloads that somebody waits for: one for each file, however many ask for it. */
 import { AppError } from "../core/errors.ts";
+import type { Metrics } from "../metrics.ts";
 import type { Weights } from "./catalog.ts";
 import { DownloadError, type DownloadLimits, type DownloadProgress, download } from "./download.ts";
 
@@ -22,6 +23,8 @@ const tellEveryMs = 200;
 
 export class Pulls {
   private readonly running = new Map<string, Pull>();
+
+  constructor(private readonly metrics: Metrics) {}
 
   /** Joins the download of a file, or begins it. See Models.pull. */
   async *pull(options: PullOptions, signal: AbortSignal): AsyncGenerator<DownloadProgress, void, void> {
@@ -67,9 +70,11 @@ export class Pulls {
         ...(limits ? { limits } : {}),
       }).then(
         () => {
+          this.metrics.modelPulls.inc({ outcome: "done" });
           pull.latest = { ...pull.latest, doneBytes: weights.bytes };
         },
         (error) => {
+          this.metrics.modelPulls.inc({ outcome: abort.signal.aborted ? "cancelled" : "failed" });
           throw abort.signal.aborted ? error : refusal(error);
         },
       ),

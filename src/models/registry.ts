@@ -6,7 +6,9 @@ import { join } from "node:path";
 import { AppError } from "../core/errors.ts";
 import type { Engine, EngineStatus } from "../engine/engine.ts";
 import type { Logger } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
 import type { NativeError } from "../native.ts";
+import { span } from "../tracing.ts";
 import { Budget, type Need } from "./budget.ts";
 import { speechModels, urlOf } from "./catalog.ts";
 import type { DownloadLimits, DownloadProgress } from "./download.ts";
@@ -44,6 +46,7 @@ export interface RegistryOptions {
   /** The work of all engines. */
   readonly status: () => EngineStatus;
   readonly log: Logger;
+  readonly metrics: Metrics;
   /** Calls `act` after a time, unless what it returns is called before. */
   readonly after?: (ms: number, act: () => void) => () => void;
   readonly limits?: DownloadLimits;
@@ -72,7 +75,7 @@ const foreverMs = 2 ** 31 - 1;
 export class Registry implements Models {
   private readonly folder: ModelsFolder;
   private readonly budget: Budget;
-  private readonly pulls = new Pulls();
+  private readonly pulls: Pulls;
   /** By id: those that can be had. */
   private readonly models = new Map<string, Loaded>();
   /** All that take memory. */
@@ -87,6 +90,7 @@ export class Registry implements Models {
   private constructor(private readonly options: RegistryOptions) {
     this.folder = new ModelsFolder(options.dir, options.standard);
     this.budget = new Budget(options);
+    this.pulls = new Pulls(options.metrics);
   }
 
   /** Loads the model of WHISPER_MODEL. Rejects with the addon's error when it cannot be used. */
@@ -109,6 +113,10 @@ export class Registry implements Models {
     const engine = this.standard?.ready;
     if (!engine) throw new Error("The registry is not open");
     return engine;
+  }
+
+  get loaded(): readonly Engine[] {
+    return [...this.models.values()].flatMap(({ ready }) => ready ?? []);
   }
 
   get installed(): readonly InstalledModel[] {
@@ -225,12 +233,20 @@ export class Registry implements Models {
   }
 
   private load(file: WeightsFile, leaving: readonly Loaded[]): Loaded {
-    const { log, open } = this.options;
+    const { log, metrics, open } = this.options;
     const startedMs = performance.now();
     const { needBytes, slotsBytes } = this.needOf(file);
     const { id, path, warning } = file;
     const gone = Promise.all(leaving.map((model) => model.gone));
-    const engine = gone.then(() => open({ id, path, warning }, slotsBytes));
+    const engine = span("load model", { "whisper.model": id }, async () => {
+      await gone;
+      return open({ id, path, warning }, slotsBytes);
+    });
+    const tell = (outcome: "loaded" | "failed"): number => {
+      const ms = Math.round(performance.now() - startedMs);
+      metrics.modelLoadSeconds.observe({ outcome }, ms / 1000);
+      return ms;
+    };
     const model: Loaded = {
       ...{ file, needBytes, engine, ready: null, uses: 0, usedAt: 0 },
       ...{ cancelExpiry: () => {}, isRemoved: false, gone: null },
@@ -240,14 +256,14 @@ export class Registry implements Models {
     engine.then(
       (ready) => {
         model.ready = ready;
-        log.info("model loaded", { model: id, ms: Math.round(performance.now() - startedMs), needBytes });
+        log.info("model loaded", { model: id, ms: tell("loaded"), needBytes });
         if (model.uses === 0) this.rest(model);
       },
       (error: NativeError) => {
         this.present.delete(model);
         if (this.models.get(id) === model) this.models.delete(id);
         if (error.code === "bad_model") this.damaged.set(path, file.version);
-        log.warn("model cannot be loaded", { model: id, reason: error.message });
+        log.warn("model cannot be loaded", { model: id, ms: tell("failed"), reason: error.message });
       },
     );
     return model;
@@ -291,6 +307,7 @@ export class Registry implements Models {
       .catch(() => {}) // then it never was there
       .then(() => {
         this.present.delete(model);
+        this.options.metrics.modelUnloads.inc({ reason });
         this.options.log.info("model unloaded", { model: id, reason });
       });
   }

@@ -8,6 +8,8 @@ export interface Cache {
    * its size. A value larger than that is not stored.
    */
   put(key: string, value: Uint8Array): Promise<void>;
+  /** What is stored, expired values that have not been removed yet among it. */
+  size(): Promise<{ readonly entries: number; readonly bytes: number }>;
 }
 
 export interface CacheLimits {

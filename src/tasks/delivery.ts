@@ -1,10 +1,13 @@
 /** One attempt to deliver a webhook: what is sent, what counts as delivered, and what comes after. */
 import { unixSeconds } from "../core/formats.ts";
 import type { Logger } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
 import type { Outbound, OutboundReply } from "../net/outbound.ts";
 import type { Job, JobResult } from "../store/jobs.ts";
 import type { Task, Tasks } from "../store/tasks.ts";
 import type { Delivery, DeliveryAttempt, Webhook, Webhooks } from "../store/webhooks.ts";
+import { annotate, span } from "../tracing.ts";
+import { originOf } from "./request.ts";
 import { pauseAfter, type Retries, type Wish } from "./retries.ts";
 import { sign } from "./signature.ts";
 import { transcriptOf } from "./transcript.ts";
@@ -15,6 +18,7 @@ export interface DeliveryOptions {
   readonly tasks: Tasks;
   readonly outbound: Outbound;
   readonly log: Logger;
+  readonly metrics: Metrics;
   readonly publicUrl: string;
   readonly retries: Retries;
 }
@@ -40,9 +44,19 @@ export async function deliver(options: DeliveryOptions, job: Job): Promise<JobRe
     await webhooks.remove(webhook.id);
     return undefined;
   }
+  const { requestId, traceparent } = originOf(task);
+  // Not the URL: receivers keep secrets in it, some in the host's name.
+  const attributes = {
+    ...{ "http.request.method": "POST", "http.request.resend_count": delivery.attempts.length },
+    ...{ "whisper.webhook_id": webhook.id, "whisper.delivery_id": delivery.id, "whisper.task_id": task.id },
+  };
   const attempt =
-    webhook.disabledAtMs === null ? await send(options, webhook, delivery, task, job) : disabled();
-  return settle(options, webhook, delivery, attempt);
+    webhook.disabledAtMs === null
+      ? await span("webhook", attributes, () => send(options, webhook, delivery, task, job), {
+          ...{ parent: traceparent, kind: "client" },
+        })
+      : disabled();
+  return settle(options, webhook, delivery, requestId, attempt);
 }
 
 interface Attempt extends DeliveryAttempt {
@@ -58,7 +72,7 @@ const disabled = (): Attempt => ({
 
 /** Rejects only when the job was taken away. */
 async function send(
-  { outbound, tasks, publicUrl, retries }: DeliveryOptions,
+  { outbound, tasks, publicUrl, retries, metrics }: DeliveryOptions,
   { url, secret, includeResult }: Webhook,
   { id, event }: Delivery,
   task: Task,
@@ -74,10 +88,16 @@ async function send(
     httpStatus: number | null,
     error: string | null,
     retryAfter: string | null = null,
-  ): Attempt => ({
-    ...{ atMs, ms: Math.round(performance.now() - startedAt), httpStatus, error, retryAfter },
-    isLast: httpStatus === 410,
-  });
+  ): Attempt => {
+    const ms = Math.round(performance.now() - startedAt);
+    const answer = httpStatus === null ? "none" : `${Math.floor(httpStatus / 100)}xx`;
+    metrics.webhookSeconds.observe({ answer }, ms / 1000);
+    annotate(
+      httpStatus === null ? {} : { "http.response.status_code": httpStatus },
+      error === null ? undefined : answer,
+    );
+    return { atMs, ms, httpStatus, error, retryAfter, isLast: httpStatus === 410 };
+  };
   try {
     using reply = await outbound.request({
       ...{ method: "POST", url, body },
@@ -122,9 +142,10 @@ async function readOver(reply: OutboundReply): Promise<void> {
 
 /** Stores what came of it. */
 async function settle(
-  { webhooks, log, retries }: DeliveryOptions,
+  { webhooks, log, metrics, retries }: DeliveryOptions,
   webhook: Webhook,
   delivery: Delivery,
+  requestId: string,
   { retryAfter, isLast, ...attempt }: Attempt,
 ): Promise<JobResult> {
   const { id, event } = delivery;
@@ -132,6 +153,7 @@ async function settle(
   const number = delivery.attempts.length + 1;
   // Not the URL: receivers keep secrets in it.
   const fields = {
+    requestId,
     webhook: webhook.id,
     task: webhook.task,
     delivery: id,
@@ -142,6 +164,7 @@ async function settle(
   };
   if (error === null) {
     await webhooks.recordAttempt(id, attempt, "delivered", null);
+    metrics.webhookDeliveries.inc({ status: "delivered" });
     log.info("webhook delivered", fields);
     return undefined;
   }
@@ -156,6 +179,7 @@ async function settle(
   // First: were it the other way round, a crash between the two would leave it enabled.
   if (webhook.disabledAtMs === null) await webhooks.setDisabled(webhook.id, nowMs);
   await webhooks.recordAttempt(id, attempt, "failed", null);
+  metrics.webhookDeliveries.inc({ status: "failed" });
   log.warn("webhook disabled", { ...fields, error });
   return undefined;
 }

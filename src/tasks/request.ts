@@ -18,6 +18,8 @@ export interface TaskRequest {
   readonly limits: CallerLimits;
   /** Of the HTTP request, for the log. */
   readonly requestId: string;
+  /** Of its span: those of the task continue the trace. null: there is none. */
+  readonly traceparent: string | null;
 }
 
 export const writeRequest = (request: TaskRequest): string => JSON.stringify(request);
@@ -26,4 +28,14 @@ export const writeRequest = (request: TaskRequest): string => JSON.stringify(req
 export function requestOf(task: Task): TaskRequest {
   const { options, ...request } = JSON.parse(task.request) as TaskRequest;
   return { ...request, filename: request.filename ?? "", options: { ...defaultOptions, ...options } };
+}
+
+/** Where the task comes from, for log and traces. Never throws. */
+export function originOf(task: Task): Pick<TaskRequest, "requestId" | "traceparent"> {
+  try {
+    const { requestId, traceparent } = requestOf(task);
+    return { requestId, traceparent };
+  } catch {
+    return { requestId: "", traceparent: null };
+  }
 }

@@ -8,8 +8,9 @@ import type { Logger } from "../log.ts";
 import type { Blobs } from "../store/blobs.ts";
 import type { Job, JobResult } from "../store/jobs.ts";
 import type { Task, Tasks } from "../store/tasks.ts";
+import { annotate, span } from "../tracing.ts";
 import { type TranscribeDeps, transcribe } from "../transcribe.ts";
-import { requestOf, type TaskRequest } from "./request.ts";
+import { originOf, requestOf, type TaskRequest } from "./request.ts";
 import { Resumption } from "./resumption.ts";
 import { TaskWriter } from "./writer.ts";
 
@@ -56,15 +57,27 @@ export class TaskRunner {
       return undefined;
     }
     this.options.changed(job.id);
-    const again = await this.attempt(task, job.signal);
-    if (again === undefined) await settle(job.id);
-    return again;
+    const { requestId, traceparent } = originOf(task);
+    const attributes = {
+      ...{ "whisper.task_id": task.id, "whisper.task_attempt": task.attempt },
+      "whisper.request_id": requestId,
+    };
+    return span(
+      "task",
+      attributes,
+      async () => {
+        const again = await this.attempt(task, requestId, job.signal);
+        if (again === undefined) await settle(job.id);
+        return again;
+      },
+      { parent: traceparent, kind: "consumer" },
+    );
   }
 
   /** undefined: the task has ended, or is another's. */
-  private async attempt(task: Task, stopped: AbortSignal): Promise<JobResult> {
+  private async attempt(task: Task, requestId: string, stopped: AbortSignal): Promise<JobResult> {
     const { log, tasks, changed } = this.options;
-    const fields = { task: task.id, attempt: task.attempt };
+    const fields = { requestId, task: task.id, attempt: task.attempt };
     const cancelled = new AbortController();
     const signal = AbortSignal.any([stopped, cancelled.signal]);
     const cancel = () => cancelled.abort();
@@ -77,11 +90,14 @@ export class TaskRunner {
     const look = setInterval(() => this.look(task, cancel), lookMs);
     try {
       const language = await this.transcribe(task, signal, writer);
-      if (await writer.finish({ status: "completed", language })) log.info("task completed", fields);
+      if (await writer.finish({ status: "completed", language })) {
+        log.info("task completed", { ...fields, ms: this.tell(task, "completed") });
+      }
       return undefined;
     } catch (error) {
       if (cancelled.signal.aborted) return undefined;
       const shown = AppError.from(error, "The transcription failed");
+      annotate({}, shown.code);
       if (stopped.aborted || (shown.isPassing && !this.isOverdue(task))) {
         log.info("task given back", { ...fields, code: shown.code });
         await tasks.giveBack(task.id, task.attempt);
@@ -92,7 +108,7 @@ export class TaskRunner {
       if (shown.code === "internal_error")
         log.error("task failed", { ...fields, error: shown.cause ?? shown });
       else log.info("task failed", { ...fields, code: shown.code });
-      await writer.finish({ status: "failed", error: shown.toJSON() });
+      if (await writer.finish({ status: "failed", error: shown.toJSON() })) this.tell(task, "failed");
       return undefined;
     } finally {
       clearInterval(look);
@@ -139,6 +155,13 @@ export class TaskRunner {
       ...{ model, options, signal, requestId },
       priority: "batch",
     });
+  }
+
+  /** Milliseconds from its submission to its end. */
+  private tell({ createdAtMs }: Task, status: "completed" | "failed"): number {
+    const ms = Date.now() - createdAtMs;
+    this.options.deps.metrics.taskSeconds.observe({ status }, ms / 1000);
+    return ms;
   }
 
   private look(task: Task, cancel: () => void): void {

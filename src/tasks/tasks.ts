@@ -9,9 +9,10 @@ import type { Logger } from "../log.ts";
 import type { Blobs } from "../store/blobs.ts";
 import type { JobQueue, Worker } from "../store/jobs.ts";
 import type { Task, TaskLimits, TaskPage, Tasks } from "../store/tasks.ts";
+import { traceparent } from "../tracing.ts";
 import { Changes } from "./changes.ts";
 import { follow } from "./follow.ts";
-import { requestOf, type TaskRequest, writeRequest } from "./request.ts";
+import { originOf, requestOf, type TaskRequest, writeRequest } from "./request.ts";
 import { type RunnerOptions, TaskRunner } from "./runner.ts";
 import { sweepRegularly } from "./sweep.ts";
 import { transcriptOf } from "./transcript.ts";
@@ -29,7 +30,7 @@ export interface TaskServiceOptions {
   readonly ttlMs: number;
 }
 
-export interface Submission extends TaskRequest {
+export interface Submission extends Omit<TaskRequest, "traceparent"> {
   /** Path of the recording, which is taken: nothing is left there. */
   readonly path: string;
   readonly bytes: number;
@@ -72,11 +73,12 @@ export class TaskService {
    * rate_limit_exceeded, server_overloaded, store_unavailable, and what is wrong with the watcher; nothing is left then.
    */
   async submit({ path, bytes, caller, watcher, ...request }: Submission): Promise<Task> {
-    const { store, watchers, limits, log } = this.options;
+    const { deps, store, watchers, limits, log } = this.options;
     if (watcher) await watchers.check(watcher);
     const id = newId("task");
     // A task that is done again after a crash has to say the same.
-    const text = writeRequest({ ...request, options: { ...request.options, seed: seedOf(request.options) } });
+    const options = { ...request.options, seed: seedOf(request.options) };
+    const text = writeRequest({ ...request, options, traceparent: traceparent() });
     try {
       // In this order: whatever a crash leaves out, nothing that was promised is lost, and the sweeper finds the rest.
       await store.blobs.put(id, path);
@@ -89,11 +91,15 @@ export class TaskService {
         blob: id,
       };
       const made = await store.tasks.create(task, limits);
-      if (made !== "created") throw refusal(made, limits);
+      if (made !== "created") {
+        deps.metrics.refusals.inc({ budget: "tasks" });
+        throw refusal(made, limits);
+      }
       const stored = await this.stored(id);
       if (watcher) await watchers.register(stored, watcher);
       await store.jobs.add("transcription", id);
-      log.info("task taken", { task: id, requestId: request.requestId, bytes });
+      deps.metrics.tasksSubmitted.inc();
+      log.info("task taken", { requestId: request.requestId, task: id, caller, bytes });
       return stored;
     } catch (error) {
       // Where this fails too, the task is done though nobody waits for it.
@@ -148,8 +154,13 @@ export class TaskService {
 
   /** Cancels a task that has not ended; in whatever way it has ended by then. */
   async cancel(id: string): Promise<Task | null> {
-    const { store } = this.options;
-    const task = await store.tasks.cancel(id, Date.now());
+    const { deps, store, log } = this.options;
+    const atMs = Date.now();
+    const task = await store.tasks.cancel(id, atMs);
+    if (task?.status === "cancelled" && task.finishedAtMs === atMs) {
+      deps.metrics.taskSeconds.observe({ status: "cancelled" }, (atMs - task.createdAtMs) / 1000);
+      log.info("task cancelled", { requestId: originOf(task).requestId, task: id });
+    }
     this.runner.cancel(id);
     this.changes.tell(id);
     // The job stays until all that follows from the end is done: after a crash it is done by whoever takes the job.

@@ -2,6 +2,7 @@
 import { AppError } from "../core/errors.ts";
 import { newId } from "../core/ids.ts";
 import type { Logger } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
 import type { Outbound } from "../net/outbound.ts";
 import type { JobQueue, Worker } from "../store/jobs.ts";
 import type { Task, Tasks } from "../store/tasks.ts";
@@ -18,6 +19,7 @@ export interface TaskWebhooksOptions {
   readonly tasks: Tasks;
   readonly outbound: Outbound;
   readonly log: Logger;
+  readonly metrics: Metrics;
   /** Before the paths of links; empty: they are relative. */
   readonly publicUrl: string;
   readonly retries?: Retries;

@@ -73,6 +73,14 @@ export function cacheContract(name: string, open: (limits: CacheLimits) => Promi
       expect(await found("a", "b", "c", "d", "e")).toEqual(["a", "c", "e"]);
     });
 
+    test("tells how much it holds", async () => {
+      expect(await cache.size()).toEqual({ entries: 0, bytes: 0 });
+      await cache.put("a", bytes(300));
+      await cache.put("b", bytes(200));
+      await cache.put("a", bytes(100));
+      expect(await cache.size()).toEqual({ entries: 2, bytes: 300 });
+    });
+
     test("takes storing again for a use", async () => {
       for (const key of ["a", "b", "a", "c"]) await cache.put(key, bytes(400));
       expect(await found("a", "b", "c")).toEqual(["a", "c"]);

@@ -5,6 +5,7 @@ import { Webhook as Verifier } from "standardwebhooks";
 import { defaultOptions } from "../../src/core/options.ts";
 import { writeSegment } from "../../src/core/segment-json.ts";
 import type { Logger } from "../../src/log.ts";
+import { Metrics } from "../../src/metrics.ts";
 import { type OutboundOptions, openOutbound } from "../../src/net/outbound.ts";
 import type { Store } from "../../src/store/store.ts";
 import type { Task } from "../../src/store/tasks.ts";
@@ -55,6 +56,7 @@ class Process implements AsyncDisposable {
     const { webhooks, jobs, tasks } = store;
     this.verb = new TaskWebhooks({
       ...{ webhooks, jobs, tasks, log, retries, publicUrl: "https://speech.example" },
+      metrics: new Metrics(),
       outbound: openOutbound({ allowPrivate: true, ...outbound }),
     });
     if (works) this.verb.start();
@@ -89,6 +91,7 @@ export function deliveriesContract(name: string, openStores: () => Promise<TestS
         sha256: "",
         filename: "speech.wav",
         requestId: "req_1",
+        traceparent: null,
       });
       await store.tasks.create(
         { ...{ id, caller, request, blob: id, bytes: 1 }, createdAtMs: 1000 },

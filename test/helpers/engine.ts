@@ -92,6 +92,10 @@ export class FakeEngine implements Engine {
     return this.load;
   }
 
+  counters() {
+    return { windows: 5, encodingUs: 2_500_000, steps: 40, rows: 80, decodingUs: 1_500_000, slotsInUse: 2 };
+  }
+
   async transcribe(request: EngineRequest): Promise<AsyncIterable<TranscriptEvent>> {
     const audio = await Bun.file(request.path).bytes();
     this.requests.push({ ...request, audio });

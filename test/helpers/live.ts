@@ -5,6 +5,7 @@ import { defaultConfig, type SessionConfig } from "../../src/live/config.ts";
 import type { Dialect } from "../../src/live/events.ts";
 import { type Clock, defaultLimits, type Limits } from "../../src/live/limits.ts";
 import { Session } from "../../src/live/session.ts";
+import { Metrics } from "../../src/metrics.ts";
 import { FakeEngine, type FakeLive } from "./engine.ts";
 
 export interface Sent {
@@ -61,6 +62,7 @@ export class TestSession {
   readonly errors: unknown[] = [];
   /** The models of the passes. */
   readonly used: string[] = [];
+  readonly metrics = new Metrics();
   readonly session: Session;
 
   constructor(config: Partial<SessionConfig> = {}, limits: Partial<Limits> = {}, dialect: Dialect = "ga") {
@@ -78,6 +80,8 @@ export class TestSession {
       },
       log: { debug: drop, info: drop, warn: drop, error: (_, fields) => this.errors.push(fields?.error) },
       clock: this.clock,
+      metrics: this.metrics,
+      requestId: "req_1",
       allowance: this.allowance,
       limits: { ...defaultLimits, lifetimeMs: 60_000, ...limits },
       config: {

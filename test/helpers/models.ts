@@ -24,6 +24,10 @@ export class FakeModels<E extends Engine = Engine> implements Models {
 
   readonly available = [{ id: "tiny", bytes: 77_691_713, memoryBytes: 200_000_000 }];
 
+  get loaded(): readonly Engine[] {
+    return [this.defaultEngine];
+  }
+
   get installed(): readonly InstalledModel[] {
     return [this.defaultEngine, ...this.others].map(({ model }, index) => ({
       ...{ id: model.id, bytes: model.bytes, memoryBytes: 2 * model.bytes },

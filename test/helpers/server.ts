@@ -76,8 +76,9 @@ export async function testServer<E extends Engine = FakeEngine>(
   const blobs = new DiskBlobs(blobDir);
   const store = settings.store ?? openSqliteStore(":memory:", { log: logger, cache: cacheLimits, blobs });
   const outbound = openOutbound({ allowPrivate: config.webhookAllowPrivate });
+  const metrics = new Metrics();
   const webhooks = new TaskWebhooks({
-    ...{ webhooks: store.webhooks, jobs: store.jobs, tasks: store.tasks, log: logger, outbound },
+    ...{ webhooks: store.webhooks, jobs: store.jobs, tasks: store.tasks, log: logger, metrics, outbound },
     publicUrl: config.publicUrl,
   });
   const runs = {
@@ -86,10 +87,11 @@ export async function testServer<E extends Engine = FakeEngine>(
     store,
     runs: new Map<string, SharedRun>(),
     log: logger,
+    metrics,
   };
   const tasks = new TaskService({
     ...{ deps: runs, log: logger, store, ttlMs: config.taskTtlMs },
-    audio: audioOf(store.limiter),
+    audio: audioOf(store.limiter, metrics),
     watchers: settings.watchers ?? webhooks,
     limits: { perCaller: config.maxTasksPerCaller, maxBytes: config.maxTaskBytes },
   });
@@ -99,7 +101,7 @@ export async function testServer<E extends Engine = FakeEngine>(
   const { signal } = stopping;
   const deps = {
     ...runs,
-    ...{ config, metrics: new Metrics(), outbound, tasks, webhooks },
+    ...{ config, outbound, tasks, webhooks },
     hasVad: () => hasVad,
     stopping: signal,
     version: "1.2.3",

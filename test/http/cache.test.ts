@@ -68,7 +68,11 @@ test("uploads that arrive together are one run, and all leave nothing behind", a
 
 test("a small file that is found in the cache never touches the disk", async () => {
   const store = memoryStore();
-  const shared = { get: (key: string) => store.cache.get(key), put: store.cache.put.bind(store.cache) };
+  const shared = {
+    get: (key: string) => store.cache.get(key),
+    put: store.cache.put.bind(store.cache),
+    size: store.cache.size.bind(store.cache),
+  };
   await using server = await testServer({ store: { ...store, cache: shared } });
   expect((await post(server)).cache).toBe("miss");
   await using diskless = await testServer({

@@ -152,6 +152,7 @@ test("one line per request goes to the log, without query and keys", async () =>
       message: "request",
       fields: {
         requestId: response.headers.get("x-request-id"),
+        caller: expect.stringMatching(/^key:[0-9a-f]{16}$/),
         method: "GET",
         path: "/v1/models",
         status: 200,

@@ -1,8 +1,11 @@
 /** /metrics, read by a parser of Prometheus' text format. */
 import { expect, test } from "bun:test";
 import parse from "parse-prometheus-text-format";
+import { Metrics } from "../../src/metrics.ts";
 import { FakeEngine } from "../helpers/engine.ts";
 import { form, type TestServer, testServer } from "../helpers/server.ts";
+import { memoryStore } from "../helpers/stores.ts";
+import { at, ended, submit } from "../helpers/tasks.ts";
 
 type Family = ReturnType<typeof parse>[number];
 
@@ -50,7 +53,95 @@ test("states are those of the moment", async () => {
   expect(sampleOf(found, "whisper_runs_running_max")).toBe("4");
   expect(sampleOf(found, "whisper_queue_depth")).toBe("2");
   expect(sampleOf(found, "whisper_queue_depth_max")).toBe("8");
-  expect(sampleOf(found, "whisper_build_info", { version: "1.2.3", store: "sqlite" })).toBe("1");
+  expect(sampleOf(found, "whisper_build_info", { version: "1.2.3", store: "sqlite", bun: Bun.version })).toBe(
+    "1",
+  );
+  expect(sampleOf(found, "whisper_slots", { model: "test-model" })).toBe("4");
+  expect(sampleOf(found, "whisper_slots_in_use", { model: "test-model" })).toBe("2");
+  expect(sampleOf(found, "whisper_encoder_seconds_total", { model: "test-model" })).toBe("2.5");
+});
+
+test("transcripts are counted by where they come from", async () => {
+  await using server = await testServer();
+  const ask = (headers: Record<string, string> = {}) =>
+    server.fetch("/v1/audio/transcriptions", { ...form(), headers });
+  const counted = async () => {
+    const found = await families(server);
+    return ["miss", "hit", "bypass", "join"].map((outcome) =>
+      sampleOf(found, "whisper_cache_results_total", { outcome }),
+    );
+  };
+  expect(await counted()).toEqual(["0", "0", "0", "0"]);
+  await (await ask()).text();
+  const kept = async () => sampleOf(await families(server), "whisper_cache_entries");
+  while ((await kept()) !== "1") await Bun.sleep(1);
+  await (await ask()).text();
+  await (await ask({ "cache-control": "no-store" })).text();
+  expect(await counted()).toEqual(["1", "1", "1", "0"]);
+  expect(Number(sampleOf(await families(server), "whisper_cache_bytes"))).toBeGreaterThan(100);
+});
+
+test("a refusal is counted by the budget whose end it was", async () => {
+  const minute = { name: "minute", capacity: 2, windowMs: 60_000 };
+  const audio = { name: "audio-hour", capacity: 1, windowMs: 3_600_000 };
+  await using server = await testServer({
+    config: { rateLimits: [minute], rateLimitsAudio: [audio], maxTasksPerCaller: 0 },
+  });
+  const ask = async (fields: Record<string, string> = {}) =>
+    (await server.fetch("/v1/audio/transcriptions", form(fields))).status;
+  expect(await ask({ async: "true" })).toBe(429);
+  await ask(); // a recording longer than the budget takes all of it
+  expect(await ask()).toBe(429);
+  const found = await families(server);
+  const counted = ["requests", "audio", "tasks", "sessions", "queue"].map((budget) =>
+    sampleOf(found, "whisper_limit_refusals_total", { budget }),
+  );
+  expect(counted).toEqual(["1", "0", "1", "0", "0"]);
+});
+
+test("tasks are counted when they are taken and when they end, and those that wait are seen", async () => {
+  await using server = await testServer();
+  const jobs = async (state: string) =>
+    sampleOf(await families(server), "whisper_jobs", { kind: "transcription", state });
+  const done = await submit(server);
+  const cancelled = await submit(server, { language: "de" });
+  expect(await jobs("waiting")).toBe("2");
+  await server.fetch(at(cancelled), { method: "DELETE" });
+  server.tasks.start(1);
+  await ended(server, done);
+  await server.fetch(at(cancelled), { method: "DELETE" }); // it has been cancelled already
+  const found = await families(server);
+  expect(sampleOf(found, "whisper_tasks_submitted_total")).toBe("2");
+  const text = await (await server.fetch("/metrics")).text();
+  for (const [status, count] of Object.entries({ completed: 1, cancelled: 1, failed: 0 }))
+    expect(text).toContain(`whisper_task_duration_seconds_count{status="${status}"} ${count}\n`);
+});
+
+test.each([
+  ["fails", () => Promise.reject(new Error("away"))],
+  ["does not answer", () => new Promise<never>(() => {})],
+])("a state that %s is missing, and the rest is there", async (_, count) => {
+  const store = memoryStore();
+  const jobs = Object.assign(Object.create(store.jobs), { count });
+  const cache = Object.assign(Object.create(store.cache), { size: count });
+  await using server = await testServer({ store: Object.assign(Object.create(store), { jobs, cache }) });
+  const text = await (await server.fetch("/metrics")).text();
+  expect(text).not.toMatch(/^whisper_(jobs|cache_bytes)\b/m);
+  expect(text).toMatch(/^whisper_store_available 1$/m);
+});
+
+test("a blocked event loop shows, and nothing that Bun does not know", async () => {
+  const metrics = new Metrics({ process: true });
+  const lag = async () => Number(/^nodejs_eventloop_lag_max_seconds (\S+)$/m.exec(await metrics.text())?.[1]);
+  while (!((await lag()) > 0)) await Bun.sleep(20); // it has begun to measure
+  const until = performance.now() + 300;
+  while (performance.now() < until);
+  await Bun.sleep(50);
+  expect(await lag()).toBeGreaterThan(0.25);
+  const text = await metrics.text();
+  const [, memory] = /^process_resident_memory_bytes (\S+)$/m.exec(text) ?? [];
+  expect(Number(memory)).toBeGreaterThan(1e7);
+  expect(text).not.toMatch(/^(nodejs_active|nodejs_heap_space|process_heap|process_virtual)/m);
 });
 
 test("every series has a type and says what it is", async () => {

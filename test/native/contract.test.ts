@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type Model, native, type RunEvent } from "../../src/native.ts";
 import { recording } from "../fixtures/index.ts";
-import { decode, decodeFixture, openModel, segmentsOf, transcribe } from "./harness.ts";
+import { decode, decodeFixture, openModel, runOptions, segmentsOf, transcribe } from "./harness.ts";
 
 let model: Model;
 
@@ -123,6 +123,19 @@ test("counters() tells what was computed, and grows", async () => {
   expect(after.rows - before.rows).toBeGreaterThanOrEqual(after.steps - before.steps);
   expect(after.encodingUs).toBeGreaterThan(before.encodingUs);
   expect(after.decodingUs).toBeGreaterThan(before.decodingUs);
+  expect(after.slotsInUse).toBe(0);
+});
+
+test("counters() tells the slots that are in use while a window is decoded", async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let inUse = 0;
+  const pcm = await decodeFixture("en-digits.wav");
+  model.run(pcm, { ...runOptions, tokenEvents: true }, (event) => {
+    if (event.type === "token") inUse = Math.max(inUse, model.counters().slotsInUse);
+    if (event.type === "done" || event.type === "error") resolve();
+  });
+  await promise;
+  expect(inUse).toBe(1);
 });
 
 test("close() of a model resolves with nothing, any number of times", async () => {

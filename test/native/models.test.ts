@@ -44,6 +44,7 @@ async function open(options: Partial<RegistryOptions> = {}): Promise<Registry> {
   registry = await Registry.open({
     ...{ dir, url: "http://127.0.0.1:1", standard: { path: demoModel, id: "demo", warning: null } },
     ...{ slots, maxBytes: 0, ttlMs: 0, status: () => admission.status, log },
+    metrics: new Metrics(),
     open: (model, slotsBytes) =>
       openWhisperEngine({
         ...{

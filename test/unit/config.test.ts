@@ -119,6 +119,7 @@ describe("the settings", () => {
       maxTaskBytes: 10_000_000_000,
       maxRunningTasks: 0,
       worker: true,
+      workerPort: "off",
       redisUrl: "",
       redisPrefix: "whisper",
       blobUrl: "",

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AppError } from "../../src/core/errors.ts";
+import { Metrics } from "../../src/metrics.ts";
 import type { Weights } from "../../src/models/catalog.ts";
 import type { DownloadProgress } from "../../src/models/download.ts";
 import { Pulls } from "../../src/models/pulls.ts";
@@ -78,7 +79,7 @@ async function refusal(promise: Promise<unknown>): Promise<AppError> {
 test("progress is told until the file is there", async () => {
   using server = serve();
   const told: DownloadProgress[] = [];
-  for await (const progress of new Pulls().pull(server.options, never)) {
+  for await (const progress of new Pulls(new Metrics()).pull(server.options, never)) {
     told.push(progress);
     if (progress.doneBytes >= half) server.sendRest();
   }
@@ -91,7 +92,7 @@ test("progress is told until the file is there", async () => {
 
 test("two who want the same file share one download, and one that leaves does not stop it", async () => {
   using server = serve();
-  const pulls = new Pulls();
+  const pulls = new Pulls(new Metrics());
   const [first, second] = [pulls.pull(server.options, never), pulls.pull(server.options, never)];
   await Promise.all([readHalf(first), readHalf(second)]);
   await first.return();
@@ -103,7 +104,7 @@ test("two who want the same file share one download, and one that leaves does no
 
 test("it stops when the last one leaves, and the next one goes on from there", async () => {
   using server = serve();
-  const pulls = new Pulls();
+  const pulls = new Pulls(new Metrics());
   const leaving = new AbortController();
   const first = pulls.pull(server.options, leaving.signal);
   await readHalf(first);
@@ -119,7 +120,7 @@ test("it stops when the last one leaves, and the next one goes on from there", a
 
 test("one that was never read has begun nothing; a signal that has fired refuses", async () => {
   using server = serve();
-  const pulls = new Pulls();
+  const pulls = new Pulls(new Metrics());
   await pulls.pull(server.options, never).return();
   const aborted = pulls.pull(server.options, AbortSignal.abort());
   expect((await refusal(aborted.next())).code).toBe("request_cancelled");
@@ -128,7 +129,7 @@ test("one that was never read has begun nothing; a signal that has fired refuses
 
 test("a failure is told to all who wait, without paths, and can be tried again", async () => {
   using server = serve();
-  const pulls = new Pulls();
+  const pulls = new Pulls(new Metrics());
   server.sendRest();
   const wrong = { ...server.options, weights: { ...weights, sha256: "0".repeat(64) } };
   const errors = await Promise.all([1, 2].map(() => refusal(Array.fromAsync(pulls.pull(wrong, never)))));
@@ -145,7 +146,7 @@ test("a folder that cannot be written is named by its setting", async () => {
   using server = serve();
   const path = join("/dev/null", "ggml-test.bin");
   const { code, message } = await refusal(
-    Array.fromAsync(new Pulls().pull({ ...server.options, path }, never)),
+    Array.fromAsync(new Pulls(new Metrics()).pull({ ...server.options, path }, never)),
   );
   expect([code, message]).toEqual([
     "model_download_failed",

@@ -12,6 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AppError } from "../../src/core/errors.ts";
 import type { Engine } from "../../src/engine/engine.ts";
+import { Metrics } from "../../src/metrics.ts";
 import type { EnsuredModel } from "../../src/models/ensure.ts";
 import { Registry, type RegistryOptions } from "../../src/models/registry.ts";
 import { bytesPerSlot, memoryBytes, readShape, type Shape, shapeNamed } from "../../src/models/shape.ts";
@@ -81,6 +82,7 @@ async function open(options: Partial<RegistryOptions> = {}) {
     ttlMs: 1000,
     status: () => ({ running: 0, queued: 0, maxRunning: 1, maxQueued: 1 }),
     log: { debug: note, info: note, warn: note, error: note },
+    metrics: new Metrics(),
     after(_, act) {
       timers.add(act);
       return () => timers.delete(act);

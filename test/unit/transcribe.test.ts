@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import { AppError } from "../../src/core/errors.ts";
 import { defaultOptions, type Options, type Priority } from "../../src/core/options.ts";
 import type { TranscriptEvent } from "../../src/core/transcript.ts";
+import { Metrics } from "../../src/metrics.ts";
 import type { SharedRun } from "../../src/results/shared-run.ts";
 import type { Cache } from "../../src/store/cache.ts";
 import { StoreUnavailable } from "../../src/store/store.ts";
@@ -22,14 +23,15 @@ interface Wanted {
   readonly signal?: AbortSignal;
 }
 
-function setUp(cache: Cache = memoryStore().cache) {
+function setUp(cache: Pick<Cache, "get" | "put"> = memoryStore().cache) {
   const engine = new FakeEngine();
   const lines: string[] = [];
   const write = (level: string) => (message: string) => void lines.push(`${level}: ${message}`);
   const log = { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
   const models = new FakeModels(engine);
   const runs = new Map<string, SharedRun>();
-  const deps = { models, vadDigest: Promise.resolve("vad"), store: { cache }, runs, log };
+  const metrics = new Metrics();
+  const deps = { models, vadDigest: Promise.resolve("vad"), store: { cache }, runs, log, metrics };
   let paths = 0;
   const begin = ({ options, sha256 = "audio", priority = "request", signal, cache }: Wanted = {}) =>
     transcribe(deps, {
@@ -59,7 +61,7 @@ function setUp(cache: Cache = memoryStore().cache) {
   return { engine, deps, lines, begin, say, from, settled, pathsAsked: () => paths };
 }
 
-const failing = (error: Error): Cache => ({
+const failing = (error: Error): Pick<Cache, "get" | "put"> => ({
   get: () => Promise.reject(error),
   put: () => Promise.reject(error),
 });

@@ -4,6 +4,7 @@ import { defaultConfig } from "../../live/config.ts";
 import type { ServerEvent } from "../../live/events.ts";
 import { defaultLimits } from "../../live/limits.ts";
 import { Session } from "../../live/session.ts";
+import { Metrics } from "../../metrics.ts";
 import { Failure } from "../command.ts";
 import { commandLog } from "../terminal.ts";
 import { openHere } from "../transcription/local.ts";
@@ -39,6 +40,8 @@ export async function openLocal(model: string | undefined, listener: Listener): 
     use: async () => ({ engine, [Symbol.dispose]() {} }),
     spoken: { model: engine.model.id, languagesOf: () => engine.model.languages },
     log: commandLog,
+    metrics: new Metrics(),
+    requestId: "",
     clock,
     limits: { ...defaultLimits, lifetimeMs },
     allowance: unlimitedAudio,

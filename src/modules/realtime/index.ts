@@ -35,7 +35,10 @@ export function realtime(deps: Deps, identify: Identify, limits: Limits) {
       return models.installed.find((model) => model.id === id)?.languages ?? null;
     },
   };
-  const sessions = new Sessions({ all: config.maxSessions, perCaller: config.maxSessionsPerCaller });
+  const sessions = new Sessions(
+    { all: config.maxSessions, perCaller: config.maxSessionsPerCaller },
+    deps.metrics,
+  );
   const secrets = new Secrets();
   const state: RealtimeState = { deps, identify, limits, spoken, sessions, secrets };
   deps.stopping.addEventListener("abort", () => sessions.endAll(closeCodes.restart));

@@ -1,5 +1,6 @@
 /** The sessions that are open, and how many there may be. */
 import { AppError } from "../../core/errors.ts";
+import type { Metrics } from "../../metrics.ts";
 
 interface Closable {
   end(code: number): void;
@@ -10,16 +11,22 @@ export class Sessions {
   private readonly open = new Set<Closable>();
   private count = 0;
 
-  constructor(private readonly limits: { readonly all: number; readonly perCaller: number }) {}
+  constructor(
+    private readonly limits: { readonly all: number; readonly perCaller: number },
+    private readonly metrics: Metrics,
+  ) {
+    metrics.gauge("sessions_open", "Live sessions", () => this.count);
+    metrics.gauge("sessions_open_max", "Sessions that may be open (MAX_SESSIONS)", () => limits.all);
+  }
 
   /** Takes a place; what it returns gives it back, once. Throws server_overloaded or rate_limit_exceeded. */
   enter(caller: string): () => void {
     const own = this.callers.get(caller) ?? 0;
     if (this.count >= this.limits.all) {
-      throw new AppError("server_overloaded", `There are ${this.count} sessions already`);
+      throw this.refusal("server_overloaded", `There are ${this.count} sessions already`);
     }
     if (own >= this.limits.perCaller) {
-      throw new AppError("rate_limit_exceeded", `You have ${own} sessions already`);
+      throw this.refusal("rate_limit_exceeded", `You have ${own} sessions already`);
     }
     this.count += 1;
     this.callers.set(caller, own + 1);
@@ -44,6 +51,11 @@ export class Sessions {
 
   endAll(code: number): void {
     for (const session of [...this.open]) session.end(code);
+  }
+
+  private refusal(code: "server_overloaded" | "rate_limit_exceeded", message: string): AppError {
+    this.metrics.refusals.inc({ budget: "sessions" });
+    return new AppError(code, message);
   }
 
   get size(): number {

@@ -7,7 +7,7 @@ import type { Caller } from "../../core/caller.ts";
 import { AppError } from "../../core/errors.ts";
 import type { AudioAllowance } from "../../core/limits.ts";
 import type { Deps } from "../../http/deps.ts";
-import { bearerOf, type Identify } from "../../http/guard.ts";
+import { bearerOf, type Identify, setCaller } from "../../http/guard.ts";
 import { type Limits, limitHeaders } from "../../http/limits.ts";
 import { modelOf } from "../../http/model-names.ts";
 import { markUpgraded, requestId } from "../../http/trail.ts";
@@ -100,6 +100,7 @@ async function admit(
     checkOrigin(deps, request);
     const opening = await identify(state, request, offered, server);
     const { caller } = opening;
+    setCaller(request, caller);
     code = refusalCodes.shape;
     const config = configOf(state, request, opening);
     code = closeCodes.overload;
@@ -188,7 +189,7 @@ function speaker(
     readonly allowance: AudioAllowance;
   },
 ): Handlers {
-  const { models, log } = deps;
+  const { models, log, metrics } = deps;
   const startedAt = performance.now();
   let session: Session | null = null;
   return {
@@ -196,9 +197,7 @@ function speaker(
       session = new Session({
         engine: models.defaultEngine,
         use: (name, signal) => models.use(modelOf(name), signal),
-        spoken,
-        log,
-        clock,
+        ...{ spoken, log, metrics, clock, requestId: connection.requestId },
         limits: { ...defaultLimits, lifetimeMs: deps.config.sessionLifetimeMs },
         allowance: connection.allowance,
         config,

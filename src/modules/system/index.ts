@@ -2,7 +2,6 @@
 import { Elysia } from "elysia";
 import type { Deps } from "../../http/deps.ts";
 import { jsonResponse } from "../../http/openapi.ts";
-import { docs } from "./docs.ts";
 
 export const system = ({ models, store, version }: Pick<Deps, "models" | "store" | "version">) =>
   new Elysia({ name: "system" })
@@ -49,5 +48,4 @@ export const system = ({ models, store, version }: Pick<Deps, "models" | "store"
           },
         },
       },
-    )
-    .use(docs(version));
+    );

@@ -13,6 +13,7 @@ const scripts = {
 // One slot of a cluster: a script may only touch keys that lie together.
 const keys = ["values", "expiry", "uses", "count", "bytes"].map((name) => `{cache}:${name}`);
 const keysOfGet = keys.slice(0, 4);
+const [valuesKey = "", , , , bytesKey = ""] = keys;
 
 export class RedisCache implements Cache {
   constructor(
@@ -29,5 +30,12 @@ export class RedisCache implements Cache {
     const { ttlMs, maxBytes } = this.limits;
     if (value.length > maxBytes) return;
     await scripts.put.run(this.connection, keys, [key, Buffer.from(value), ttlMs, maxBytes]);
+  }
+
+  async size(): Promise<{ entries: number; bytes: number }> {
+    return this.connection.ask(async (client) => {
+      const [entries, bytes] = await Promise.all([client.hlen(valuesKey), client.get(bytesKey)]);
+      return { entries, bytes: Number(bytes) };
+    });
   }
 }

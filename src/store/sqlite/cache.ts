@@ -51,6 +51,17 @@ export class SqliteCache implements Cache {
     await ask(() => this.store(key, value));
   }
 
+  async size(): Promise<{ entries: number; bytes: number }> {
+    return ask(
+      () =>
+        this.database
+          .query<{ entries: number; bytes: number }, []>(
+            "select bytes, (select count(*) from cache) entries from cache_size",
+          )
+          .get() ?? { entries: 0, bytes: 0 },
+    );
+  }
+
   private replace(key: string, value: Uint8Array): void {
     const { database, limits } = this;
     const now = this.now();
