@@ -221,15 +221,16 @@ test("a result may be too old for who asks; his own is stored in its place", asy
 });
 
 test("a request does not wait with a batch, but a batch joins a request", async () => {
-  const { from, engine } = setUp();
+  const { from, engine, lines } = setUp();
   const gate = Promise.withResolvers<void>();
   engine.admission = gate.promise;
   const all = [];
+  /** That have begun a run, or joined one. */
+  const placed = () => engine.requests.length + lines.filter((line) => line.includes("joined")).length;
   for (const priority of ["batch", "batch", "request", "request", "batch"] as const) {
     all.push(from({ priority }));
-    await Bun.sleep(0);
+    while (placed() < all.length) await Bun.sleep(1);
   }
-  while (engine.requests.length < 2) await Bun.sleep(1);
   expect(engine.requests.map(({ priority }) => priority)).toEqual(["batch", "request"]);
   gate.resolve();
   expect(await Promise.all(all)).toEqual(["miss", "join", "miss", "join", "join"]);
