@@ -3,7 +3,7 @@ import { boot } from "../boot.ts";
 import { loadConfig, loggableConfig } from "../config.ts";
 import { createLogger } from "../log.ts";
 import { type Define, exitCodes, Failure } from "./command.ts";
-import { stopOnSignal } from "./signals.ts";
+import { exitOnSignal, stopOnSignal } from "./signals.ts";
 
 export const define: Define = (command) => {
   command.option("--concurrency <n>", "Tasks at the same time (default: MAX_RUNNING_TASKS).").action(work);
@@ -21,6 +21,7 @@ async function work({ concurrency: given }: Given): Promise<void> {
       exitCodes.misuse,
     );
   }
+  exitOnSignal();
   const { config, warnings } = loadConfig();
   const log = createLogger({ format: config.logFormat, debug: config.debug });
   for (const warning of warnings) log.warn(warning);
