@@ -98,9 +98,9 @@ class WavReader final : public FrameReader {
       case MA_DR_WAVE_FORMAT_DVI_ADPCM:
         return "adpcm_ima_wav";
       default:
-        throw Error("unsupported_format",
-                    "WAV files with the codec " + std::to_string(wav_.translatedFormatTag) +
-                        " need FFmpeg's libraries, which this server runs without");
+        throw Error("unsupported_format", "WAV files with the codec " +
+                                              std::to_string(wav_.translatedFormatTag) +
+                                              " need FFmpeg's libraries, which this server runs without");
     }
   }
 
