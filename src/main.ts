@@ -13,6 +13,7 @@ const commands: Readonly<Record<string, readonly [string, () => Promise<{ readon
   serve: ["Serve the HTTP API (also without any command).", () => import("./cli/serve.ts")],
   keys: ["Create, list and revoke API keys.", () => import("./cli/keys.ts")],
   worker: ["Transcribe tasks that servers have taken; no HTTP.", () => import("./cli/worker.ts")],
+  health: ["Ask a running server how it is.", () => import("./cli/health.ts")],
   models: ["List, download and delete models.", () => import("./cli/models.ts")],
   doctor: ["Examine this machine and the settings.", () => import("./cli/doctor.ts")],
   bench: ["Measure how fast this machine transcribes.", () => import("./cli/bench.ts")],
@@ -76,6 +77,8 @@ function tell(error: unknown): number {
     return error.exitCode;
   }
   const isMendable = error instanceof ConfigError || name === "ModelError" || error instanceof AppError;
-  console.error(isMendable ? message : error);
+  if (name === "AddonError")
+    console.error(`The addon cannot be loaded (whisper-api doctor says more). ${message}`);
+  else console.error(isMendable ? message : error);
   return exitCodes.misuse;
 }

@@ -209,9 +209,20 @@ export interface Native {
   openLive(options: LiveOptions, onFrames: OnFrames): Live;
 }
 
+/** The addon cannot be loaded. The message says what is missing: the build, a library, or instructions of the processor. */
+export class AddonError extends Error {
+  override readonly name = "AddonError";
+}
+
+/**
+ * Of a compiled program: why it reads with the built-in decoders, for example "libavformat.so.59: cannot open shared object file".
+ * null: it was not kept from loading the addon that it was built with.
+ */
+export let missingLibrary: string | null = null;
+
 export const native: Native = load();
 
-/** Throws an Error that says what is missing: the build, a library, or instructions of the processor. */
+/** Throws AddonError. */
 function load(): Native {
   // Literal requires, so that `bun build --compile` embeds the files.
   try {
@@ -219,9 +230,12 @@ function load(): Native {
   } catch (error) {
     try {
       // Of a compiled program only: without the FFmpeg libraries that the other one was built with.
-      return require("../build/Release/whisper-builtin.node");
+      const builtin: Native = require("../build/Release/whisper-builtin.node");
+      missingLibrary = (error as Error).message;
+      return builtin;
     } catch (second) {
-      throw (second as { code?: string }).code === "MODULE_NOT_FOUND" ? error : second;
+      const cause = (second as { code?: string }).code === "MODULE_NOT_FOUND" ? error : second;
+      throw new AddonError((cause as Error).message, { cause });
     }
   }
 }

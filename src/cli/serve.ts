@@ -10,7 +10,7 @@ import { createServer } from "../server.ts";
 import { startTracing } from "../tracing.ts";
 import { type Define, portInUse } from "./command.ts";
 import { addSettingOptions, loadConfigWith } from "./setting-options.ts";
-import { stopOnSignal } from "./signals.ts";
+import { exitOnSignal, stopOnSignal } from "./signals.ts";
 
 /** Recording that comes with the source, for the example that is printed. */
 const sample = "test/fixtures/en-sentence.wav";
@@ -25,6 +25,7 @@ export const define: Define = (command) => {
 
 /** Resolves when the server has stopped. Throws what a person can mend: settings, model, port. */
 async function serve(given: Readonly<Record<string, unknown>>): Promise<void> {
+  exitOnSignal();
   const { config, warnings } = loadConfigWith(given);
   const log = createLogger({ format: config.logFormat, debug: config.debug });
   for (const warning of warnings) log.warn(warning);

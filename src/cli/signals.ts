@@ -1,4 +1,17 @@
 /** How a process that goes on until it is told to stop is told. */
+import { constants } from "node:os";
+
+const signals = ["SIGTERM", "SIGINT"] as const;
+
+const exitAtOnce = (signal: NodeJS.Signals) => process.exit(128 + constants.signals[signal]);
+
+/**
+ * Until `stopOnSignal` there is nothing to be lost: both signals end the process. They would do so by themselves, but not with the
+ * first process of a container, to which the kernel gives only signals that it listens to.
+ */
+export function exitOnSignal(): void {
+  for (const signal of signals) process.on(signal, exitAtOnce);
+}
 
 /** Runs `stop` at the first SIGTERM or SIGINT; a second SIGINT ends the process at once. */
 export function stopOnSignal(stop: () => Promise<void>): Promise<void> {
@@ -10,7 +23,9 @@ export function stopOnSignal(stop: () => Promise<void>): Promise<void> {
       stopping = true;
       stop().then(resolve, reject);
     };
-    process.on("SIGTERM", onSignal);
-    process.on("SIGINT", onSignal);
+    for (const signal of signals) {
+      process.on(signal, onSignal);
+      process.off(signal, exitAtOnce);
+    }
   });
 }

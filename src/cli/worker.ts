@@ -6,7 +6,7 @@ import { createLogger } from "../log.ts";
 import { createMonitor } from "../server.ts";
 import { startTracing } from "../tracing.ts";
 import { type Define, exitCodes, Failure, portInUse } from "./command.ts";
-import { stopOnSignal } from "./signals.ts";
+import { exitOnSignal, stopOnSignal } from "./signals.ts";
 
 export const define: Define = (command) => {
   command
@@ -26,6 +26,7 @@ async function work({ concurrency: given }: Given): Promise<void> {
       exitCodes.misuse,
     );
   }
+  exitOnSignal();
   const { config, warnings } = loadConfig();
   const log = createLogger({ format: config.logFormat, debug: config.debug });
   for (const warning of warnings) log.warn(warning);

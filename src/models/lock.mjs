@@ -3,17 +3,21 @@
  * set-up scripts use it on Node before there is a Bun.
  */
 import { linkSync, readFileSync, rmSync, statSync, unlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const beatMs = 2_000;
-/** A holder that has not touched its lock for so long is gone, even when another process has got its number since. */
+/**
+ * A holder that has not touched its lock for so long is gone, even when another process has got its number since. Of a holder on
+ * another machine, or in another container with the same folder, nothing else can be known.
+ */
 const staleMs = 30_000;
 const pollMs = 100;
 /** @type {Set<string>} locks of this process */
 const ours = new Set();
 
 /**
- * Waits until this process holds the lock. The holder's process id is the file's content.
+ * Waits until this process holds the lock. The holder's process id and machine are the file's content.
  *
  * @param {string} path in an existing folder
  * @param {{ onWait?: (pid: number) => void, signal?: AbortSignal }} [options] onWait: called once, when another process
@@ -24,7 +28,7 @@ export async function acquireLock(path, { onWait, signal } = {}) {
   let waiting = false;
   while (!tryCreate(path)) {
     if (removeStale(path)) continue;
-    if (!waiting) onWait?.(readPid(path));
+    if (!waiting) onWait?.(readHolder(path).pid);
     waiting = true;
     await sleep(pollMs, undefined, signal ? { signal } : {});
   }
@@ -44,7 +48,7 @@ export async function acquireLock(path, { onWait, signal } = {}) {
 /** @param {string} path */
 function tryCreate(path) {
   try {
-    writeFileSync(path, String(process.pid), { flag: "wx" });
+    writeFileSync(path, `${process.pid} ${hostname()}`, { flag: "wx" });
     return true;
   } catch (error) {
     if (hasCode(error, "EEXIST")) return false;
@@ -60,39 +64,40 @@ function tryCreate(path) {
  * @returns {boolean} whether it is worth trying again at once
  */
 function removeStale(path) {
-  const pid = readPid(path);
-  if (ours.has(path) || !isStale(path, pid)) return false;
-  const claim = `${path}.stale-${pid}`;
+  const holder = readHolder(path);
+  if (ours.has(path) || !isStale(path, holder)) return false;
+  const claim = `${path}.stale-${holder.pid}`;
   try {
     linkSync(path, claim);
   } catch (error) {
     return hasCode(error, "ENOENT");
   }
-  if (isStale(claim, readPid(claim))) rmSync(path, { force: true });
+  if (isStale(claim, readHolder(claim))) rmSync(path, { force: true });
   unlinkSync(claim);
   return true;
 }
 
 /**
  * @param {string} path
- * @param {number} pid
+ * @param {{ pid: number, host: string }} holder
  */
-function isStale(path, pid) {
+function isStale(path, { pid, host }) {
   try {
     // Our own number in a lock that is not ours: in a container each start may get the same one.
-    const isGone = pid > 0 && (pid === process.pid || !isRunning(pid));
+    const isGone = pid > 0 && host === hostname() && (pid === process.pid || !isRunning(pid));
     return isGone || Date.now() - statSync(path).mtimeMs > staleMs;
   } catch {
     return false;
   }
 }
 
-/** @param {string} path @returns {number} 0 when there is none yet */
-function readPid(path) {
+/** @param {string} path @returns {{ pid: number, host: string }} pid 0 when there is none yet */
+function readHolder(path) {
   try {
-    return Number.parseInt(readFileSync(path, "utf8"), 10) || 0;
+    const [pid = "", host = ""] = readFileSync(path, "utf8").split(" ");
+    return { pid: Number.parseInt(pid, 10) || 0, host };
   } catch {
-    return 0;
+    return { pid: 0, host: "" };
   }
 }
 

@@ -51,6 +51,8 @@ describe("help", () => {
     [["serve", "--api-key", "k"], "unknown option '--api-key'"],
     [["listen", "--pause", "soon"], "Expected an integer from 0 to 60000 for --pause"],
     [["bench", "--runs", "0"], "Expected an integer from 1 to 1000 for --runs"],
+    [["health", "--url", "ftp://x"], "Expected the address of a server for --url"],
+    [["health", "--timeout", "0"], "Expected an integer from 1 to 3600 for --timeout"],
   ])("is offered for %p, with exit code 2 and nothing on stdout", async (args, message) => {
     const { code, stdout, stderr } = await cli.run(args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
@@ -150,6 +152,48 @@ describe("models", () => {
       expect(await Bun.file(path).exists()).toBe(false);
     } finally {
       await mirror.stop(true);
+    }
+  });
+});
+
+describe("health", () => {
+  const answering = (answer: () => Response | Promise<Response>) =>
+    Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: answer });
+
+  test.each<[string, () => Response | Promise<Response>, string]>([
+    ["another program's page", () => new Response("<html>"), "answers 200, but not as whisper-api does."],
+    [
+      "another program's error",
+      () => new Response("no", { status: 404 }),
+      "answers 404, but not as whisper-api does.",
+    ],
+    ["a full queue", () => Response.json({ status: "overloaded" }, { status: 503 }), "it is overloaded."],
+    ["silence", () => new Promise<Response>(() => {}), "does not answer within 1 s."],
+  ])("takes %s for a failure, in one sentence, with exit code 1", async (_, answer, sentence) => {
+    const other = answering(answer);
+    try {
+      const { code, stdout, stderr } = await cli.run(["health", "--ready", "--timeout", "1"], {
+        PORT: String(other.port),
+      });
+      expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+      expect(stderr).toStartWith(`http://127.0.0.1:${other.port} `);
+      expect(stderr).toEndWith(`${sentence}\n`);
+    } finally {
+      await other.stop(true);
+    }
+  });
+
+  test("asks the server that HOST and PORT are set for", async () => {
+    const server = answering(() => Response.json({ status: "ok", version: "1.2.3", model: "base" }));
+    try {
+      const env = { HOST: "0.0.0.0", PORT: String(server.port) };
+      expect(await cli.run(["health"], env)).toEqual({
+        code: 0,
+        stdout: `http://127.0.0.1:${server.port} runs: whisper-api 1.2.3 with the model base.\n`,
+        stderr: "",
+      });
+    } finally {
+      await server.stop(true);
     }
   });
 });

@@ -44,6 +44,8 @@ interface Settings {
   readonly env?: Readonly<Record<string, string>>;
   /** Before the program: a wrapper of the command, as `prlimit` is. */
   readonly wrapper?: readonly string[];
+  /** In place of Bun and the source. */
+  readonly program?: readonly string[];
   /** Arguments after the command. */
   readonly args?: readonly string[];
 }
@@ -68,14 +70,16 @@ export function startWorker(settings: Settings = {}): Promise<Program> {
   return startProgram("worker", "working", settings);
 }
 
+const fromSource = [process.execPath, "src/main.ts"];
+
 /** Resolves with the line `begun` of its log. */
 async function startProgram(
   command: string,
   begun: string,
-  { dataDir, env, wrapper = [], args = [] }: Settings,
+  { dataDir, env, wrapper = [], program = fromSource, args = [] }: Settings,
 ): Promise<Program> {
   const directory = dataDir ?? (await mkdtemp(join(tmpdir(), "whisper-e2e-")));
-  const child = Bun.spawn([...wrapper, process.execPath, "src/main.ts", command, ...args], {
+  const child = Bun.spawn([...wrapper, ...program, command, ...args], {
     cwd: root,
     env: {
       PATH: Bun.env.PATH,

@@ -52,11 +52,17 @@ describe("the doctor on the addon", () => {
 test("the doctor warns of a GPU that is not there, and of missing decoders", () => {
   expect(checkGpu({ devices: [] }, 0).level).toBe("warn");
   expect(checkGpu({ devices: [] }, "auto").level).toBe("ok");
-  expect(checkFfmpeg({ ffmpeg: null })).toMatchObject({
+  expect(checkFfmpeg({ ffmpeg: null, missingLibrary: null })).toMatchObject({
     level: "warn",
-    remedy: expect.stringContaining("libavformat"),
+    remedy: expect.stringContaining("libavformat-dev"),
   });
-  expect(checkFfmpeg({ ffmpeg: "59.1" }).level).toBe("ok");
+  const missingLibrary = "libavformat.so.59: cannot open shared object file";
+  expect(checkFfmpeg({ ffmpeg: null, missingLibrary })).toMatchObject({
+    level: "warn",
+    text: expect.stringContaining(missingLibrary),
+    remedy: expect.stringContaining("of the version that this program was built with"),
+  });
+  expect(checkFfmpeg({ ffmpeg: "59.1", missingLibrary: null }).level).toBe("ok");
 });
 
 describe("the doctor on a port", () => {

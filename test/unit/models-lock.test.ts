@@ -8,7 +8,7 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { acquireLock } from "../../src/models/lock.mjs";
 
@@ -19,6 +19,8 @@ beforeEach(() => {
   path = join(folder, "lock");
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const heldBy = (pid: number, host = hostname()) => `${pid} ${host}`;
 
 /** The number of a process that has just ended. */
 function deadPid(): number {
@@ -33,7 +35,7 @@ test("the lock of a running process is waited for, and then taken", async () => 
   release();
   release();
   const releaseSecond = await second;
-  expect(readFileSync(path, "utf8")).toBe(String(process.pid));
+  expect(readFileSync(path, "utf8")).toBe(heldBy(process.pid));
   releaseSecond();
   expect(existsSync(path)).toBe(false);
 });
@@ -47,19 +49,30 @@ test("waiting can be given up", async () => {
 });
 
 test("the lock of a process that died is taken over", async () => {
-  writeFileSync(path, String(deadPid()));
+  writeFileSync(path, heldBy(deadPid()));
   (await acquireLock(path))();
   expect(readdirSync(folder)).toEqual([]);
 });
 
 test("a lock with our own number that is not ours is taken over: in a container every start may get the same", async () => {
-  writeFileSync(path, String(process.pid));
+  writeFileSync(path, heldBy(process.pid));
   (await acquireLock(path))();
   expect(readdirSync(folder)).toEqual([]);
 });
 
+test("the lock of another container is waited for, though its holder has our number, or one that nobody has here", async () => {
+  for (const pid of [process.pid, deadPid()]) {
+    writeFileSync(path, heldBy(pid, "another-container"));
+    const { promise: waiting, resolve } = Promise.withResolvers<number>();
+    const second = acquireLock(path, { onWait: resolve });
+    expect(await waiting).toBe(pid);
+    rmSync(path);
+    (await second)();
+  }
+});
+
 test("a lock that nobody has touched for long is taken over, whoever has its number now", async () => {
-  writeFileSync(path, "1");
+  writeFileSync(path, heldBy(1));
   const longAgo = new Date(Date.now() - 60_000);
   utimesSync(path, longAgo, longAgo);
   (await acquireLock(path))();
@@ -67,7 +80,7 @@ test("a lock that nobody has touched for long is taken over, whoever has its num
 });
 
 test("many processes over a stale lock hold it one after the other", async () => {
-  writeFileSync(path, String(deadPid()));
+  writeFileSync(path, heldBy(deadPid()));
   const counter = join(folder, "counter");
   writeFileSync(counter, "0");
   const module = join(import.meta.dir, "..", "..", "src", "models", "lock.mjs");

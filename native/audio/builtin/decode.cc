@@ -53,11 +53,11 @@ struct Head {
 [[noreturn]] void refuse(const Head& head) {
   for (const Magic& magic : kUnreadable) {
     if (!head.has(magic.offset, magic.bytes)) continue;
-    throw Error(
-        "unsupported_format",
-        std::string("This server was built without FFmpeg's libraries, which ") + magic.name +
-            " files need: install libavformat-dev, libavcodec-dev, libavutil-dev and libswresample-dev (apt) "
-            "or ffmpeg (brew), and build it again. It reads wav, mp3, flac and ogg-vorbis");
+    throw Error("unsupported_format", std::string("This server runs without FFmpeg's libraries, which ") +
+                                          magic.name +
+                                          " files need; whisper-api doctor, on its machine, says what to "
+                                          "install. It reads wav, mp3, flac and "
+                                          "ogg-vorbis");
   }
   throw Error("unsupported_format",
               "The file is not a recording in a format that this server reads: wav, mp3, flac and "

@@ -98,9 +98,9 @@ class WavReader final : public FrameReader {
       case MA_DR_WAVE_FORMAT_DVI_ADPCM:
         return "adpcm_ima_wav";
       default:
-        throw Error("unsupported_format",
-                    "WAV files with the codec " + std::to_string(wav_.translatedFormatTag) +
-                        " need FFmpeg's libraries, which this server was built without");
+        throw Error("unsupported_format", "WAV files with the codec " +
+                                              std::to_string(wav_.translatedFormatTag) +
+                                              " need FFmpeg's libraries, which this server runs without");
     }
   }
 
@@ -157,7 +157,7 @@ class Mp3Reader final : public FrameReader {
     if (mp3_.mp3FrameChannels != mp3_.channels || mp3_.mp3FrameSampleRate != mp3_.sampleRate) {
       throw Error("unsupported_format",
                   "MP3 files that change their sample rate or channels on the way need FFmpeg's "
-                  "libraries, which this server was built without");
+                  "libraries, which this server runs without");
     }
     return static_cast<size_t>(got);
   }

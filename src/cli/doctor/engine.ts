@@ -10,10 +10,13 @@ import type { Finding } from "../doctor.ts";
 
 export interface Probe {
   /** null: the addon could not be loaded, or the weights not be read. */
-  readonly info: Info | null;
+  readonly info: ProbedInfo | null;
   /** What the child said of it, or what it died of. */
   readonly problem: string;
 }
+
+/** What the addon says of itself, and the library that kept another one from being loaded. */
+type ProbedInfo = Info & { readonly missingLibrary: string | null };
 
 const timeoutMs = 60_000;
 
@@ -32,7 +35,7 @@ export async function probe(weights?: string): Promise<Probe> {
     new Response(child.stderr).text(),
   ]);
   await child.exited;
-  if (child.exitCode === 0) return { info: JSON.parse(stdout) as Info, problem: "" };
+  if (child.exitCode === 0) return { info: JSON.parse(stdout) as ProbedInfo, problem: "" };
   const said = stderr.trim().split("\n").at(-1) ?? "";
   return { info: null, problem: child.signalCode ? `the process died of ${child.signalCode}` : said };
 }
@@ -40,13 +43,13 @@ export async function probe(weights?: string): Promise<Probe> {
 /** The child's part. Throws what the addon throws. */
 export async function runProbe(weights: string | true): Promise<void> {
   try {
-    const { native } = await import("../../native.ts");
+    const { missingLibrary, native } = await import("../../native.ts");
     native.setLog(null);
     if (typeof weights === "string") {
       const options = { gpu: -1, threads: 1, kernels: true, slots: 1, slotsBytes: 0 };
       await (await native.loadModel(weights, options).result).close();
     }
-    console.log(JSON.stringify(native.info()));
+    console.log(JSON.stringify({ ...native.info(), missingLibrary } satisfies ProbedInfo));
   } catch (error) {
     console.error((error as Error).message.replaceAll("\n", " "));
     process.exit(1);
@@ -110,13 +113,26 @@ export function checkGpu({ devices }: Pick<Info, "devices">, setting: Config["gp
   return { level: "ok", topic, text: gpus.map(({ description }) => description).join(", ") + used };
 }
 
-export function checkFfmpeg({ ffmpeg }: Pick<Info, "ffmpeg">): Finding {
+export function checkFfmpeg({
+  ffmpeg,
+  missingLibrary,
+}: Pick<ProbedInfo, "ffmpeg" | "missingLibrary">): Finding {
   const topic = "Decoders";
   if (ffmpeg !== null) return { level: "ok", topic, text: `FFmpeg's libraries, libavformat ${ffmpeg}` };
+  const few = "only wav, mp3, flac and ogg-vorbis are read";
+  if (missingLibrary !== null) {
+    return {
+      level: "warn",
+      topic,
+      text: `${few}: ${missingLibrary}`,
+      remedy:
+        "Install FFmpeg's libraries of the version that this program was built with (.so.59 is libavformat59, libavcodec59, libavutil57 and libswresample4 of Debian 12), or build it here.",
+    };
+  }
   return {
     level: "warn",
     topic,
-    text: "built without FFmpeg's libraries: only wav, mp3, flac and ogg-vorbis are read",
+    text: `built without FFmpeg's libraries: ${few}`,
     remedy: "Install libavformat-dev libavcodec-dev libavutil-dev libswresample-dev, then npm start.",
   };
 }
