@@ -15,12 +15,15 @@ import { type Outbound, openOutbound } from "./net/outbound.ts";
 import type { SharedRun } from "./results/shared-run.ts";
 import { openBlobs } from "./store/blobs/open.ts";
 import { openSqliteStore } from "./store/sqlite/open.ts";
-import type { Store } from "./store/store.ts";
+import { availableWithin, type Store } from "./store/store.ts";
 import { traced } from "./store/traced.ts";
 import { TaskService } from "./tasks/tasks.ts";
 import type { TaskWatchers } from "./tasks/watchers.ts";
 import { TaskWebhooks } from "./tasks/webhooks.ts";
 import type { TranscribeDeps } from "./transcribe.ts";
+
+/** A store that is not there so long after all else is, is not waited for: it comes when it comes. */
+const storePatienceMs = 2000;
 
 /** All that a server needs. Throws as `openModels`. */
 export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "stopping">> {
@@ -30,6 +33,7 @@ export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "sto
   const webhooks = openWebhooks(config, log, store, outbound, heard.metrics);
   const runs = { ...heard, store, log, runs: new Map<string, SharedRun>() };
   const tasks = openTasks(config, runs, webhooks);
+  await availableWithin(store, storePatienceMs); // else the first requests would be told that it is away
   return { config, ...runs, outbound, tasks, webhooks, version };
 }
 

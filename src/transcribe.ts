@@ -4,6 +4,7 @@
  */
 import { AppError } from "./core/errors.ts";
 import type { AudioAllowance } from "./core/limits.ts";
+import { nextTurn } from "./core/next-turn.ts";
 import { isReproducible, type Options, type Priority } from "./core/options.ts";
 import type { TranscriptEvent } from "./core/transcript.ts";
 import type { Logger } from "./log.ts";
@@ -125,7 +126,7 @@ async function find({ store, log }: TranscribeDeps, key: string, maxAgeMs: numbe
   if (maxAgeMs <= 0) return null;
   try {
     const bytes = await store.cache.get(key);
-    const entry = bytes && decodeEntry(key, bytes);
+    const entry = bytes && (await decodeEntry(key, bytes));
     return entry && Date.now() - entry.storedAtMs < maxAgeMs ? entry.events : null;
   } catch (error) {
     log.debug("cache not read", { error });
@@ -135,14 +136,20 @@ async function find({ store, log }: TranscribeDeps, key: string, maxAgeMs: numbe
 
 async function keep({ store, log }: TranscribeDeps, key: string, events: readonly TranscriptEvent[]) {
   try {
-    await store.cache.put(key, encodeEntry(key, { storedAtMs: Date.now(), events }));
+    await store.cache.put(key, await encodeEntry(key, { storedAtMs: Date.now(), events }));
   } catch (error) {
     log.debug("cache not written", { error });
   }
 }
 
+/** A stored result is read without a pause: a long one must not hold up the others. */
+const eventsPerTurn = 1000;
+
 async function* replay(events: readonly TranscriptEvent[]): AsyncGenerator<TranscriptEvent> {
-  yield* events;
+  for (const [index, event] of events.entries()) {
+    if (index % eventsPerTurn === eventsPerTurn - 1) await nextTurn();
+    yield event;
+  }
 }
 
 const tell = (cache: CacheStatus, events: AsyncIterable<TranscriptEvent>): Transcription => ({

@@ -10,7 +10,7 @@ export interface Weights {
 }
 
 /** Raised when entries are written in another way. */
-const format = 1;
+const format = 2;
 
 /**
  * SHA-256, in hex, of all that the events depend on: the recording's bytes, the weights, the options, and this program, which may

@@ -2,7 +2,6 @@
 import type { CallerLimits } from "../core/caller.ts";
 import { AppError } from "../core/errors.ts";
 import type { AudioAllowance } from "../core/limits.ts";
-import { readSegment } from "../core/segment-json.ts";
 import type { TranscriptEvent } from "../core/transcript.ts";
 import type { Logger } from "../log.ts";
 import type { Blobs } from "../store/blobs.ts";
@@ -12,6 +11,7 @@ import { annotate, span } from "../tracing.ts";
 import { type TranscribeDeps, transcribe } from "../transcribe.ts";
 import { originOf, requestOf, type TaskRequest } from "./request.ts";
 import { Resumption } from "./resumption.ts";
+import { segmentsOf } from "./transcript.ts";
 import { TaskWriter } from "./writer.ts";
 
 export interface RunnerOptions {
@@ -124,8 +124,7 @@ export class TaskRunner {
         `The server ended ${task.losses} times while it worked on this task`,
       );
     }
-    const texts = await this.options.tasks.segments(task.id, 0, task.segments);
-    const resumption = new Resumption(texts.map(readSegment));
+    const resumption = new Resumption(await Array.fromAsync(segmentsOf(this.options.tasks, task)));
     let language = "en";
     for await (const event of await this.start(task, requestOf(task), signal)) {
       if (event.type === "start") writer.tell({ durationMs: event.durationMs, channels: event.channels });

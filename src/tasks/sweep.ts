@@ -1,5 +1,6 @@
 /** Puts right what crashes left: tasks without a job, recordings without a task, and results that have had their time. */
 import { AppError } from "../core/errors.ts";
+import { nextTurn } from "../core/next-turn.ts";
 import { hasEnded } from "../core/task.ts";
 import type { Logger } from "../log.ts";
 import type { Blobs } from "../store/blobs.ts";
@@ -88,7 +89,7 @@ export async function sweep({ tasks, jobs, blobs, watchers, ttlMs, log }: SweepO
     }
     if (page.length < chunk) break;
     // An embedded store answers at once: requests would wait for all of it.
-    await new Promise(setImmediate);
+    await nextTurn();
   }
 
   let orphans = 0;

@@ -1,5 +1,6 @@
 /** Limits and keys that servers share, and what becomes of them when Redis is away. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { openRedisStore } from "../../src/store/redis/open.ts";
 import { recording } from "../fixtures/index.ts";
 import { redisServer, startRedis, type TestRedis } from "../helpers/redis.ts";
@@ -42,7 +43,40 @@ async function createKey(redis: TestRedis, limits: string | null = null): Promis
   return key;
 }
 
+/** Redis behind a connection that takes its time at first, as over a network; `delayMs` after the first one all are quick. */
+async function slowly(
+  redis: TestRedis,
+  delayMs: number,
+): Promise<AsyncDisposable & { readonly url: string }> {
+  const { hostname, port } = new URL(redis.url);
+  let isQuick: Promise<void> | null = null;
+  const server = createServer(async (client) => {
+    client.on("error", () => client.destroy());
+    isQuick ??= Bun.sleep(delayMs);
+    await isQuick;
+    const upstream = connect(Number(port), hostname);
+    upstream.on("error", () => client.destroy());
+    client.on("close", () => upstream.destroy());
+    client.pipe(upstream).pipe(client);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
+  const { port: own } = server.address() as AddressInfo;
+  return {
+    url: `redis://127.0.0.1:${own}`,
+    async [Symbol.asyncDispose]() {
+      server.close();
+    },
+  };
+}
+
 describe.skipIf(redisServer === null)(`with Redis${needsRedis}`, () => {
+  test("a server that listens has waited for Redis: the first request finds it", async () => {
+    await using redis = await startRedis(...unhurried);
+    await using far = await slowly(redis, 800);
+    await using server = await startServer({ env: { REDIS_URL: far.url } });
+    expect(await ready(server)).toMatchObject({ status: "ready", store: "available" });
+  });
+
   test("two servers have one limit for a caller, in requests and in audio", async () => {
     await using redis = await startRedis(...unhurried);
     const key = await createKey(redis, "7/hour");
@@ -51,6 +85,8 @@ describe.skipIf(redisServer === null)(`with Redis${needsRedis}`, () => {
       API_KEY: "other",
       RATE_LIMITS: "100/hour",
       RATE_LIMITS_AUDIO: "30s/hour",
+      // What is answered from a result costs no audio.
+      CACHE_MAX_BYTES: "0",
     };
     await using first = await startServer({ env });
     await using second = await startServer({ env });

@@ -14,6 +14,9 @@ const german = recording("de-digits.wav");
 /** Of a test, on a machine with much else to do. */
 const limitMs = 90_000;
 
+/** The same recordings are sent again and again, to be watched while they are transcribed. */
+const withoutCache = { CACHE_MAX_BYTES: "0" };
+
 let browser: Browser;
 let server: Server;
 
@@ -92,10 +95,7 @@ async function violations(page: Page): Promise<string[]> {
 
 describe.skipIf(browserPath === null)(`The page (${needsBrowser})`, () => {
   beforeAll(async () => {
-    [browser, server] = await Promise.all([
-      launch(segments.path),
-      startServer({ env: { CACHE_MAX_BYTES: "0" } }),
-    ]);
+    [browser, server] = await Promise.all([launch(segments.path), startServer({ env: withoutCache })]);
   }, limitMs);
 
   afterAll(async () => {
@@ -278,9 +278,9 @@ describe.skipIf(browserPath === null)(`The page (${needsBrowser})`, () => {
         .getByText(/^Uploading, [1-9]/)
         .first()
         .waitFor();
-      await speedUp();
       await page.getByRole("button", { name: "Cancel", exact: true }).click();
       expect(await status(page).textContent()).toBe("Cancelled");
+      await speedUp();
       await row(page, german.name).and(page.locator("[data-phase=done]")).waitFor(); // the next one
       const first = running(server);
       await page.getByRole("button", { name: "Transcribe again" }).click();
@@ -289,6 +289,82 @@ describe.skipIf(browserPath === null)(`The page (${needsBrowser})`, () => {
       expect(await status(page).textContent()).toStartWith("Cancelled");
       await idle(server);
       expect(await server.leftovers()).toEqual([]);
+    },
+    limitMs,
+  );
+
+  test(
+    "hands a long recording over as a task, shows how far it is, and finds its transcript after a reload",
+    async () => {
+      await using busy = await startServer({ env: { ...withoutCache, MAX_RUNNING_TASKS: "1" } });
+      await using visited = await visit(browser, busy.url, notes);
+      const { page } = visited;
+      const list = page.getByRole("region", { name: "Tasks on the server" });
+      const task = list.locator(".row", { hasText: long.name });
+      await page.getByText("More options").click();
+      await page.getByRole("switch", { name: "As a task" }).check();
+      await choose(page, long.path);
+      await task.waitFor();
+      await isDone(page);
+      expect(await textOf(page)).toBe(long.model_output.transcribe);
+      expect((await noted(page)).some(({ status }) => /^Transcribing, .* of 1:3\d$/.test(status))).toBe(true);
+      await task.locator(".row-status", { hasText: "Done · 1:34" }).waitFor();
+
+      await page.reload();
+      await task.getByRole("button").first().click();
+      await isDone(page);
+      expect(await textOf(page)).toBe(long.model_output.transcribe);
+      expect(await status(page).textContent()).toMatch(/^1:34 · English · \d+ words$/);
+      expect(await page.locator(".word").count()).toBeGreaterThan(100);
+    },
+    limitMs,
+  );
+
+  test(
+    "cancels tasks that wait or run, and removes those that have ended",
+    async () => {
+      await using busy = await startServer({ env: { MAX_RUNNING_TASKS: "1" } });
+      const submit = async (name: string, temperature: string) => {
+        const body = new FormData();
+        for (const [field, value] of Object.entries({ async: "true", beam_size: "8", temperature }))
+          body.append(field, value);
+        body.append("file", Bun.file(long.path), name);
+        const response = await fetch(`${busy.url}/v1/audio/transcriptions`, { method: "POST", body });
+        return ((await response.json()) as { id: string }).id;
+      };
+      // Each has work of its own to do, so that none is answered from another's result.
+      const ids = [
+        await submit("first.mp3", "0"),
+        await submit("second.mp3", "0.1"),
+        await submit("third.mp3", "0.2"),
+      ];
+      const statusOf = async (id = "") => {
+        const response = await fetch(`${busy.url}/v1/audio/transcriptions/${id}`);
+        return response.ok ? ((await response.json()) as { status: string }).status : response.status;
+      };
+      await using visited = await visit(browser, busy.url);
+      const { page } = visited;
+      const list = page.getByRole("region", { name: "Tasks on the server" });
+      const task = (name: string) => list.locator(".row", { hasText: name });
+      const shows = (name: string, text: string) =>
+        task(name).locator(".row-status", { hasText: text }).waitFor();
+      await list.getByRole("button", { name: "Cancel third.mp3" }).click();
+      await shows("third.mp3", "Cancelled");
+      expect(await statusOf(ids[2])).toBe("cancelled");
+      await page.reload();
+      await shows("third.mp3", "Cancelled");
+      await list.getByRole("button", { name: "Remove third.mp3" }).click();
+      await task("third.mp3").waitFor({ state: "detached" });
+      expect(await statusOf(ids[2])).toBe(404);
+
+      await task("second.mp3").getByRole("button").first().click();
+      await page.getByRole("button", { name: "Cancel", exact: true }).click();
+      await shows("second.mp3", "Cancelled");
+      expect(await statusOf(ids[1])).toBe("cancelled");
+      await task("first.mp3").getByRole("button").first().click();
+      await isDone(page);
+      expect((await textOf(page)).length).toBeGreaterThan(500);
+      await idle(busy);
     },
     limitMs,
   );

@@ -30,48 +30,90 @@ const events: TranscriptEvent[] = [
 ];
 const entry = { storedAtMs: 1_800_000_000_123, events };
 
-test("an entry comes back as it was", () => {
-  expect(decodeEntry("key", encodeEntry("key", entry))).toEqual(entry);
+test("an entry comes back as it was", async () => {
+  expect(await decodeEntry("key", await encodeEntry("key", entry))).toEqual(entry);
 });
 
-test("no digit of a number is lost", () => {
+test("no digit of a number is lost", async () => {
   const bits = new DataView(new ArrayBuffer(8));
   const numbers = Array.from({ length: 2000 }, () => {
     crypto.getRandomValues(new Uint8Array(bits.buffer));
     return bits.getFloat64(0);
   }).filter(Number.isFinite);
   const events = numbers.map((number) => ({ type: "token" as const, token: token(number), windowMs: null }));
-  const read = decodeEntry("key", encodeEntry("key", { storedAtMs: 0, events }));
+  const read = await decodeEntry("key", await encodeEntry("key", { storedAtMs: 0, events }));
   expect(read?.events.map((event) => (event.type === "token" ? event.token.logprob : null))).toEqual(numbers);
 });
 
-test("damage anywhere, or another key, makes it none", () => {
-  const bytes = encodeEntry("key", entry);
+test("damage anywhere, or another key, makes it none", async () => {
+  const bytes = await encodeEntry("key", entry);
   for (let at = 0; at < bytes.length; at += 1) {
     const damaged = Uint8Array.from(bytes);
     damaged[at] = (damaged[at] ?? 0) ^ 1;
-    expect(decodeEntry("key", damaged)).toBeNull();
-    expect(decodeEntry("key", bytes.subarray(0, at))).toBeNull();
+    expect(await decodeEntry("key", damaged)).toBeNull();
+    expect(await decodeEntry("key", bytes.subarray(0, at))).toBeNull();
   }
-  expect(decodeEntry("another key", bytes)).toBeNull();
-  expect(decodeEntry("key", Uint8Array.from([...bytes, 0]))).toBeNull();
+  expect(await decodeEntry("another key", bytes)).toBeNull();
+  expect(await decodeEntry("key", Uint8Array.from([...bytes, 0]))).toBeNull();
 });
 
 /** An entry as somebody would forge it. */
 const forged = (packed: Uint8Array) =>
   Buffer.concat([new Bun.CryptoHasher("sha256").update("key").update(packed).digest(), packed]);
 
-test("what was written by somebody else, behind the right digest, is none", () => {
-  expect(decodeEntry("key", forged(Buffer.from("no zstd")))).toBeNull();
-  for (const json of ["", "{", "null", "1", "{}", '{"events":1}', '{"storedAtMs":1,"events":[null]}']) {
-    expect([json, decodeEntry("key", forged(Bun.zstdCompressSync(json)))]).toEqual([json, null]);
+test("what was written by somebody else, behind the right digest, is none", async () => {
+  expect(await decodeEntry("key", forged(Buffer.from("no zstd")))).toBeNull();
+  for (const json of [
+    "",
+    "{",
+    "null",
+    "1",
+    "{}",
+    '{"events":1}',
+    "{}\n[]",
+    "1\n[null]",
+    "1\n{}",
+    '"1"\n[{}]',
+  ]) {
+    expect([json, await decodeEntry("key", forged(Bun.zstdCompressSync(json)))]).toEqual([json, null]);
   }
 });
 
-test("a few bytes that would become gigabytes are not unpacked", () => {
+test("a few bytes that would become gigabytes are not unpacked", async () => {
   const bomb = Bun.zstdCompressSync(Buffer.alloc(512 * 2 ** 20));
   expect(bomb.length).toBeLessThan(100_000);
   const before = process.memoryUsage().rss;
-  expect(decodeEntry("key", forged(bomb))).toBeNull();
+  expect(await decodeEntry("key", forged(bomb))).toBeNull();
   expect(process.memoryUsage().rss - before).toBeLessThan(400 * 2 ** 20);
+});
+
+test("a long result is written and read in pieces, between which others have their turn", async () => {
+  const words = Array.from({ length: 12 }, (_, at) => ({
+    text: " word",
+    startMs: at,
+    endMs: at,
+    probability: 0.5,
+  }));
+  const said = Array.from({ length: 600 }, (_, id) => {
+    const tokens = Array.from({ length: 16 }, () => token(-Math.random()));
+    return [
+      ...tokens.map((each) => ({ type: "token" as const, token: each, windowMs: id })),
+      { type: "segment" as const, segment: testSegment(id, " word", { tokens, words }) },
+    ];
+  }).flat();
+  let turns = 0;
+  let goesOn = true;
+  const count = () => {
+    turns += 1;
+    if (goesOn) setImmediate(count);
+  };
+  count();
+  const bytes = await encodeEntry("key", { storedAtMs: 1, events: said });
+  const whileWritten = turns;
+  const read = await decodeEntry("key", bytes);
+  goesOn = false;
+  expect(read?.events).toHaveLength(said.length);
+  expect(read?.events.at(-1)).toEqual(said.at(-1) as TranscriptEvent);
+  expect(whileWritten).toBeGreaterThan(18);
+  expect(turns - whileWritten).toBeGreaterThan(18);
 });

@@ -62,5 +62,5 @@ acceptDrops();
 render(<Page />, document.body);
 void meetServer();
 document.addEventListener("visibilitychange", () => {
-  if (document.visibilityState === "visible") void refreshTasks();
+  if (document.visibilityState === "visible" && trouble.value === null) void refreshTasks();
 });

@@ -92,6 +92,9 @@ export class Recording {
           this.segments.value = [...this.segments.value, segmentOf(event)];
           this.running.value = this.deltas.slice(this.text.value.length);
           break;
+        case "task.status":
+          if (event.status === "running") this.work();
+          break;
         case "transcript.progress":
           this.work();
           this.heard.value = event.progress;

@@ -6,7 +6,16 @@ import { Icon } from "./icons.tsx";
 import { recordings, remove, selected, show } from "./queue.ts";
 import { Recording } from "./recording.ts";
 import { options } from "./settings.ts";
-import { cancelTask, followTask, hasMoreTasks, isActive, readTask, type Task, tasks } from "./tasks.ts";
+import {
+  cancelTask,
+  followTask,
+  hasMoreTasks,
+  isActive,
+  readTask,
+  removeTask,
+  type Task,
+  tasks,
+} from "./tasks.ts";
 import { clock, percent } from "./times.ts";
 
 export function Shelf() {
@@ -87,8 +96,7 @@ const when = { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit
 function TaskRow({ task }: { task: Task }) {
   const { status, progress, duration } = task;
   const name = nameOf(task);
-  const state =
-    status === "running" ? `${statusNames.running}, ${percent(progress ?? 0)}` : statusNames[status];
+  const state = status === "running" ? `${statusNames.running}, ${percent(progress)}` : statusNames[status];
   const withLength = duration ? `${state} · ${clock(duration * 1000)}` : state;
   return (
     <li class="row" data-phase={status}>
@@ -97,13 +105,13 @@ function TaskRow({ task }: { task: Task }) {
         <span class="row-status">
           {status === "failed" && task.error ? `${state}: ${task.error.message}` : withLength}
         </span>
-        {status === "running" && <Bar part={progress ?? 0} phase="working" />}
+        {status === "running" && <Bar part={progress} phase="working" />}
       </button>
       <button
         type="button"
         class="button ghost icon-only row-remove"
         aria-label={`${isActive(task) ? "Cancel" : "Remove"} ${name}`}
-        onClick={() => cancelTask(task.task_id).catch(() => {})}
+        onClick={() => (isActive(task) ? cancelTask : removeTask)(task.task_id).catch(() => {})}
       >
         <Icon name="close" />
       </button>

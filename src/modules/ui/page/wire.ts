@@ -1,5 +1,6 @@
 /** The server's JSON as the page reads it, and the transcript that it says. */
 import { parseLanguage } from "../../../core/languages.ts";
+import type { TaskStatus } from "../../../core/task.ts";
 import { type Segment, type Transcript, textOf } from "../../../core/transcript.ts";
 
 export interface WireWord {
@@ -48,6 +49,7 @@ export type StreamEvent =
       readonly language?: string;
       readonly duration?: number;
     }
+  | { readonly type: "task.status"; readonly status: TaskStatus; readonly error: WireError | null }
   | { readonly type?: undefined; readonly error: WireError };
 
 const ms = (seconds: number) => Math.round(seconds * 1000);
