@@ -62,10 +62,12 @@ export function trail(
       span?.end(status);
       metrics.requests.inc({ route, method: knownMethods.has(method) ? method : "other", status });
       if (status !== 101) metrics.requestSeconds.observe({ route }, (performance.now() - startedAt) / 1000);
+      const code = failures.get(request);
+      if (code !== undefined) metrics.errors.inc({ code });
       const level = path.startsWith("/v1/") ? "info" : "debug";
       log[level]("request", {
         ...{ requestId: id, caller: callerIdOf(request), method, path: path.slice(0, 200) },
-        ...{ status, code: failures.get(request), ms: elapsedMs(), bytes },
+        ...{ status, code, ms: elapsedMs(), bytes },
       });
     };
 
