@@ -1,5 +1,7 @@
 /** What operators watch, in Prometheus' terms: one registry for each process, its series named and explained here and in modules/system/metrics.ts. */
+
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { catalogue } from "./core/errors.ts";
 
 const prefix = "whisper_";
 
@@ -55,6 +57,11 @@ export class Metrics {
     "http_request_duration_seconds",
     "Time until the whole answer was sent",
     { route: open },
+  );
+  readonly errors = this.counter(
+    "http_errors_total",
+    "Requests that ended with an error, by its code, streams that broke off among them; not those to unknown URLs",
+    { code: Object.keys(catalogue) },
   );
   /** budget: whose end it was. */
   readonly refusals = this.counter(

@@ -13,6 +13,9 @@ const ids = new WeakMap<Request, string>();
 /** The id that the client sees as x-request-id. */
 export const requestId = (request: Request): string => ids.get(request) ?? "";
 
+/** Codes of what went wrong, also where a stream had begun. */
+const failures = new WeakMap<Request, string>();
+
 const upgraded = new WeakSet<Request>();
 
 /** The request has become a WebSocket: no response is sent to it any more. */
@@ -59,10 +62,12 @@ export function trail(
       span?.end(status);
       metrics.requests.inc({ route, method: knownMethods.has(method) ? method : "other", status });
       if (status !== 101) metrics.requestSeconds.observe({ route }, (performance.now() - startedAt) / 1000);
+      const code = failures.get(request);
+      if (code !== undefined) metrics.errors.inc({ code });
       const level = path.startsWith("/v1/") ? "info" : "debug";
       log[level]("request", {
         ...{ requestId: id, caller: callerIdOf(request), method, path: path.slice(0, 200) },
-        ...{ status, ms: elapsedMs(), bytes },
+        ...{ status, code, ms: elapsedMs(), bytes },
       });
     };
 
@@ -99,10 +104,10 @@ export function trail(
  * What a client may know of `error`; the rest goes into the log. When the client has gone, whatever fails fails because of that.
  */
 export function report(error: unknown, request: Request, log: Logger): AppError {
-  if (request.signal.aborted) {
-    return new AppError("request_cancelled", "The client closed the connection", { cause: error });
-  }
-  const shown = AppError.from(error);
+  const shown = request.signal.aborted
+    ? new AppError("request_cancelled", "The client closed the connection", { cause: error })
+    : AppError.from(error);
+  failures.set(request, shown.code);
   if (shown.code === "internal_error") {
     log.error("request failed", { requestId: requestId(request), error: shown.cause ?? shown });
   }

@@ -159,7 +159,7 @@ async function settle(
     delivery: id,
     event,
     attempt: number,
-    httpStatus,
+    status: httpStatus,
     ms,
   };
   if (error === null) {

@@ -110,7 +110,18 @@ describe("/metrics of a server that has done one of each thing", () => {
 
   test("has no label that grows with what clients send", () => {
     const names = new Set(found.families.flatMap(({ labels }) => labels));
-    const bounded = ["answer", "budget", "bun", "kind", "method", "model", "outcome", "priority", "reason"];
+    const bounded = [
+      "answer",
+      "budget",
+      "bun",
+      "code",
+      "kind",
+      "method",
+      "model",
+      "outcome",
+      "priority",
+      "reason",
+    ];
     expect([...names].sort()).toEqual([...bounded, "route", "state", "status", "store", "version"]);
   });
 

@@ -165,6 +165,18 @@ test("one line per request goes to the log, without query and keys", async () =>
   expect(JSON.stringify(server.log)).not.toMatch(/hidden|right|wrong-and-long-secret/);
 });
 
+test("the line of a request that was refused says why, also where the answer had begun", async () => {
+  await using server = await testServer();
+  await server.fetch(transcriptions, form({ temperature: "2" }));
+  server.engine.failure = new Error("broken");
+  await (await server.fetch(transcriptions, form({ stream: "true" }))).text();
+  const told = server.log.filter(({ message }) => message === "request").map(({ fields }) => fields);
+  expect(told).toMatchObject([
+    { status: 400, code: "invalid_value" },
+    { status: 200, code: "internal_error" },
+  ]);
+});
+
 test("a streamed response is logged at its end, with all its bytes", async () => {
   await using server = await testServer();
   const response = await server.fetch(transcriptions, form({ stream: "true" }));

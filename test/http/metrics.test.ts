@@ -33,6 +33,18 @@ test("requests are counted by their declared route, so that no client can make n
   expect(series).toContainEqual({ route: "/health", method: "other", status: "405" });
 });
 
+test("errors are counted by their code, also those of streams that had begun", async () => {
+  await using server = await testServer();
+  await server.fetch("/v1/audio/transcriptions", form({ temperature: "2" }));
+  server.engine.failure = new Error("broken");
+  await (await server.fetch("/v1/audio/transcriptions", form({ stream: "true" }))).text();
+  const found = await families(server);
+  const counted = ["invalid_value", "internal_error", "invalid_api_key"].map((code) =>
+    sampleOf(found, "whisper_http_errors_total", { code }),
+  );
+  expect(counted).toEqual(["1", "1", "0"]);
+});
+
 test("a whole answer and a stream are timed until their last byte", async () => {
   await using server = await testServer();
   await (await server.fetch("/v1/audio/transcriptions", form())).text();
