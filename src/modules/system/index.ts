@@ -17,6 +17,7 @@ export const system = ({ models, store, version }: Pick<Deps, "models" | "store"
       {
         detail: {
           tags: ["System"],
+          security: [],
           summary: "Liveness, the models in memory, and what that of WHISPER_MODEL cannot do",
           responses: { 200: jsonResponse("The process runs") },
         },
@@ -42,6 +43,7 @@ export const system = ({ models, store, version }: Pick<Deps, "models" | "store"
       {
         detail: {
           tags: ["System"],
+          security: [],
           summary: "Whether another request would be taken",
           responses: {
             200: jsonResponse("Yes: ready, or degraded while Redis is away"),

@@ -1,7 +1,7 @@
 /** GET /metrics: for Prometheus. Its numbers tell how the server is used: where keys are needed, this needs one too. */
 import { Elysia } from "elysia";
 import type { Deps } from "../../http/deps.ts";
-import { errorResponses } from "../../http/openapi.ts";
+import { errorResponses, guarded } from "../../http/openapi.ts";
 
 export function metricsPage({ models, metrics, store, version }: Deps) {
   metrics.gauge("runs_running", "Runs that have been admitted", () => models.status().running);
@@ -30,7 +30,7 @@ export function metricsPage({ models, metrics, store, version }: Deps) {
         summary: "What Prometheus collects",
         responses: {
           200: { description: "The text exposition format", content: { "text/plain": {} } },
-          ...errorResponses(["invalid_api_key"]),
+          ...errorResponses(guarded),
         },
       },
     },
