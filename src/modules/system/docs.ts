@@ -36,12 +36,19 @@ const page = `<!doctype html>
     <div id="ui"></div>
     <script src="${path}/ui/swagger-ui-bundle.js"></script>
     <script>
+      // It sends what nobody has filled in, too.
+      const withoutEmpty = (request) => {
+        if (request.body instanceof FormData)
+          for (const [name, value] of [...request.body]) if (value === "") request.body.delete(name);
+        return request;
+      };
       SwaggerUIBundle({
         url: "${path}/json",
         dom_id: "#ui",
         deepLinking: true,
         displayRequestDuration: true,
         persistAuthorization: true,
+        requestInterceptor: withoutEmpty,
         showCommonExtensions: true,
       });
     </script>
