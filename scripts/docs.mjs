@@ -1,15 +1,15 @@
-/** `bun scripts/docs.mjs` writes what README.md takes from the code: the table of settings. */
+/** `bun scripts/docs.mjs` writes what docs/configuration.md takes from the code: the tables of settings. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { markdownTable } from "../src/config.ts";
+import { markdownTables } from "../src/config.ts";
 
-const readme = join(import.meta.dirname, "..", "README.md");
+const page = join(import.meta.dirname, "..", "docs", "configuration.md");
 const section = /(<!-- settings: .* -->\n)[\s\S]*(<!-- \/settings -->)/;
 
-/** @param {string} text of README.md @returns {string} the same with the table that src/config.ts makes */
+/** @param {string} text of the page @returns {string} the same with the tables that src/config.ts makes */
 export function withSettings(text) {
-  if (!section.test(text)) throw new Error("Expected the marks of the section on settings in README.md");
-  return text.replace(section, (_, start, end) => `${start}\n${markdownTable()}\n\n${end}`);
+  if (!section.test(text)) throw new Error("Expected the marks of the settings in docs/configuration.md");
+  return text.replace(section, (_, start, end) => `${start}\n${markdownTables()}\n\n${end}`);
 }
 
-if (import.meta.main) writeFileSync(readme, withSettings(readFileSync(readme, "utf8")));
+if (import.meta.main) writeFileSync(page, withSettings(readFileSync(page, "utf8")));

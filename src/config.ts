@@ -1,5 +1,5 @@
 /**
- * The settings: one table, from which come the parser, the help, the line in the start-up log and the README's section.
+ * The settings: one table, from which come the parser, the help, the line in the start-up log and docs/configuration.md.
  * The only file that reads the environment.
  */
 import leven from "leven";
@@ -146,9 +146,13 @@ function setting<T>(env: string, kind: Kind<T>, initial: string, help: string, s
 
 const hub = "https://huggingface.co";
 
-const settings = {
+const address = {
   host: setting("HOST", text, "0.0.0.0", "Address to listen on."),
   port: setting("PORT", integer(0, 65_535), "8000", "Port to listen on; 0 = any free one."),
+  shutdownTimeoutMs: setting("SHUTDOWN_TIMEOUT", duration(0), "30s", "Time that running work has to end."),
+};
+
+const models = {
   whisperModel: setting(
     "WHISPER_MODEL",
     text,
@@ -181,6 +185,22 @@ const settings = {
     `${hub}/ggml-org/whisper-vad/resolve/main`,
     "Where its weights come from.",
   ),
+};
+
+const computing = {
+  gpu: setting("GPU", gpu, "auto", "auto, off, or the index of a GPU."),
+  threads: setting("THREADS", integer(0, 1024), "0", "Threads that compute; 0 = the cores."),
+  slots: setting(
+    "SLOTS",
+    integer(0, 1024),
+    "0",
+    "Windows (30 s each) decoded together; 0 = 8, on a GPU 32, less if memory is short.",
+  ),
+  maxRuns: setting("MAX_RUNS", integer(0, 1024), "0", "Runs admitted at the same time; 0 = twice the slots."),
+  maxQueue: setting("MAX_QUEUE", integer(0, 100_000), "64", "Requests that may wait; the next ones get 503."),
+};
+
+const callers = {
   apiKeys: setting("API_KEY", keys, "", "Keys that callers may use, separated by commas; none = open.", true),
   rateLimits: setting(
     "RATE_LIMITS",
@@ -196,6 +216,9 @@ const settings = {
     "Whose X-Forwarded-For is believed: loopback, private, 10.0.0.0/8; none = nobody's.",
   ),
   allowedOrigins: setting("ALLOWED_ORIGINS", origins, "*", "Origins of web pages that may call (CORS)."),
+};
+
+const recordings = {
   dataDir: setting("DATA_DIR", text, "data", "Folder of what the server writes."),
   uploadDir: setting("UPLOAD_DIR", text, "$DATA_DIR/uploads", "Folder of uploads while they are used."),
   maxFileSize: setting(
@@ -206,15 +229,9 @@ const settings = {
   ),
   maxDurationMs: setting("MAX_DURATION", duration(100), "4h", "Longest recording: seconds, or 90m, 4h."),
   uploadTimeoutMs: setting("UPLOAD_TIMEOUT", duration(1), "30s", "Longest pause within an upload."),
-  slots: setting(
-    "SLOTS",
-    integer(0, 1024),
-    "0",
-    "Windows (30 s each) decoded together; 0 = 8, on a GPU 32, less if memory is short.",
-  ),
-  threads: setting("THREADS", integer(0, 1024), "0", "Threads that compute; 0 = the cores."),
-  maxRuns: setting("MAX_RUNS", integer(0, 1024), "0", "Runs admitted at the same time; 0 = twice the slots."),
-  maxQueue: setting("MAX_QUEUE", integer(0, 100_000), "64", "Requests that may wait; the next ones get 503."),
+};
+
+const live = {
   maxSessions: setting(
     "MAX_SESSIONS",
     integer(0, 100_000),
@@ -227,6 +244,10 @@ const settings = {
     "16",
     "Those of one key, or without keys of one address.",
   ),
+  sessionLifetimeMs: setting("SESSION_LIFETIME", duration(1000), "60m", "Longest realtime session."),
+};
+
+const taskSettings = {
   taskTtlMs: setting(
     "TASK_TTL",
     duration(1000),
@@ -258,6 +279,31 @@ const settings = {
     "off",
     "Port on which `worker` answers /health, /ready and /metrics; 0 = any free one.",
   ),
+  publicUrl: setting(
+    "PUBLIC_URL",
+    optionalBaseUrl,
+    "",
+    "Where clients reach this server, for links in webhooks; none = links without a host.",
+  ),
+  webhookAllowPrivate: setting(
+    "WEBHOOK_ALLOW_PRIVATE",
+    flag,
+    "false",
+    "For development: webhooks and `url` may go to private addresses.",
+  ),
+};
+
+const results = {
+  cacheTtlMs: setting("CACHE_TTL", duration(1000), "24h", "How long a result is kept for the same request."),
+  cacheMaxBytes: setting(
+    "CACHE_MAX_BYTES",
+    byteSize(0),
+    "256MiB",
+    "Size of all kept results, the least recently used go first; 0 = none.",
+  ),
+};
+
+const sharing = {
   redisUrl: setting(
     "REDIS_URL",
     optional(redisUrl),
@@ -276,28 +322,16 @@ const settings = {
   awsAccessKeyId: setting("AWS_ACCESS_KEY_ID", text, "", "Id of the key for the bucket.", true),
   awsSecretAccessKey: setting("AWS_SECRET_ACCESS_KEY", text, "", "The key itself.", true),
   awsSessionToken: setting("AWS_SESSION_TOKEN", text, "", "Its token, where it is a temporary one.", true),
-  publicUrl: setting(
-    "PUBLIC_URL",
-    optionalBaseUrl,
-    "",
-    "Where clients reach this server, for links in webhooks; none = links without a host.",
+};
+
+const observing = {
+  logFormat: setting(
+    "LOG_FORMAT",
+    oneOf("auto", "json", "text"),
+    "auto",
+    "auto = text in a terminal, else json.",
   ),
-  webhookAllowPrivate: setting(
-    "WEBHOOK_ALLOW_PRIVATE",
-    flag,
-    "false",
-    "For development: webhooks and `url` may go to private addresses.",
-  ),
-  cacheTtlMs: setting("CACHE_TTL", duration(1000), "24h", "How long a result is kept for the same request."),
-  cacheMaxBytes: setting(
-    "CACHE_MAX_BYTES",
-    byteSize(0),
-    "256MiB",
-    "Size of all kept results, the least recently used go first; 0 = none.",
-  ),
-  sessionLifetimeMs: setting("SESSION_LIFETIME", duration(1000), "60m", "Longest realtime session."),
-  gpu: setting("GPU", gpu, "auto", "auto, off, or the index of a GPU."),
-  shutdownTimeoutMs: setting("SHUTDOWN_TIMEOUT", duration(0), "30s", "Time that running work has to end."),
+  debug: setting("DEBUG", flag, "false", "Log more."),
   otlpEndpoint: setting(
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     optional(baseUrl),
@@ -305,13 +339,33 @@ const settings = {
     "Where OpenTelemetry's spans go, by OTLP over HTTP: http://localhost:4318; none = nowhere.",
   ),
   serviceName: setting("OTEL_SERVICE_NAME", text, "whisper-api", "The name on these spans."),
-  debug: setting("DEBUG", flag, "false", "Log more."),
-  logFormat: setting(
-    "LOG_FORMAT",
-    oneOf("auto", "json", "text"),
-    "auto",
-    "auto = text in a terminal, else json.",
-  ),
+};
+
+const settings = {
+  ...address,
+  ...models,
+  ...computing,
+  ...callers,
+  ...recordings,
+  ...live,
+  ...taskSettings,
+  ...results,
+  ...sharing,
+  ...observing,
+};
+
+/** The settings under the headings of docs/configuration.md. */
+const topics: Readonly<Record<string, Readonly<Record<string, Setting<unknown>>>>> = {
+  Address: address,
+  Models: models,
+  Computing: computing,
+  "Who may call, and how much": callers,
+  "Recordings and folders": recordings,
+  "Live sessions": live,
+  "Tasks and webhooks": taskSettings,
+  Results: results,
+  "Several servers": sharing,
+  "Logs and traces": observing,
 };
 
 type Settings = typeof settings;
@@ -403,12 +457,16 @@ export function helpText(): string {
     .join("\n");
 }
 
-/** The settings for the README. */
-export function markdownTable(): string {
-  const lines = rows.map(
-    ([, row]) => `| \`${row.env}\` | ${row.default ? `\`${row.default}\`` : "none"} | ${row.help} |`,
-  );
-  return ["| Variable | Default | What it does |", "|---|---|---|", ...lines].join("\n");
+/** The settings for docs/configuration.md: a chapter for each topic. */
+export function markdownTables(): string {
+  const table = (rows: readonly Setting<unknown>[]) => [
+    "| Variable | Default | What it does |",
+    "|---|---|---|",
+    ...rows.map((row) => `| \`${row.env}\` | ${row.default ? `\`${row.default}\`` : "none"} | ${row.help} |`),
+  ];
+  return Object.entries(topics)
+    .map(([topic, settings]) => [`## ${topic}`, "", ...table(Object.values(settings))].join("\n"))
+    .join("\n\n");
 }
 
 /** Gains of more threads end about here: what they compute is cut into too small pieces. */

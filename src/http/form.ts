@@ -90,11 +90,18 @@ export function invalid(field: string, expectation: string, received: string): A
   });
 }
 
+/** What says nothing: without it /docs would fill the form with samples, and "Try it out" send them. */
+function unsaid({ type, minimum }: TSchema): unknown {
+  if (type === "boolean") return false;
+  if (type === "array") return [];
+  return type === "string" ? "" : (minimum ?? 0);
+}
+
 /** The table as OpenAPI's schema of a multipart form; lists are written with brackets, as the official clients do. */
 export function formSchema(table: FieldTable): TSchema {
   const properties = Object.entries(table).map(([key, schema]) => [
     schema.type === "array" ? `${wireName(key)}[]` : wireName(key),
-    t.Optional(schema),
+    t.Optional({ ...schema, ...(schema.default === undefined && { example: unsaid(schema) }) }),
   ]);
   const file = t.String({
     format: "binary",

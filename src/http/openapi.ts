@@ -18,6 +18,11 @@ const errorSchema = {
   },
 };
 
+/** What the guard may answer before any route behind it. */
+export const guarded = ["invalid_api_key", "store_unavailable"] as const satisfies ErrorCode[];
+/** The same of a POST, which is counted. */
+export const counted = [...guarded, "rate_limit_exceeded"] as const satisfies ErrorCode[];
+
 /** Responses by status for the errors that a route can answer, beside those that every route can. */
 export function errorResponses(codes: readonly ErrorCode[]) {
   const byStatus = Map.groupBy([...codes, "internal_error" as const], (code) => catalogue[code].status);

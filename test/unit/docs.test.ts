@@ -1,13 +1,15 @@
-/** The documents for users say what the code does: settings, routes, fields, errors, models, links. */
+/** The documents for users say what the code does: settings, routes, fields, errors, models, links, messages. */
 import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
+import { Validator } from "@seriousme/openapi-schema-validator";
 import { withSettings } from "../../scripts/docs.mjs";
 import { catalogue } from "../../src/core/errors.ts";
 import { modelAliases } from "../../src/http/model-names.ts";
 import { speechModels } from "../../src/models/catalog.ts";
 import { memoryBytes, shapeNamed } from "../../src/models/shape.ts";
 import { recordings } from "../fixtures/index.ts";
+import { blocksOf, pages, readPage as read } from "../helpers/pages.ts";
 import { jsonOf, testServer } from "../helpers/server.ts";
 
 interface Schema {
@@ -27,14 +29,13 @@ interface Operation {
 }
 
 const root = join(import.meta.dir, "../..");
-const read = (path: string) => Bun.file(join(root, path)).text();
 
-async function describedPaths(): Promise<Record<string, Record<string, Operation>>> {
+async function description() {
   await using server = await testServer();
-  return (
-    await jsonOf<{ paths: Record<string, Record<string, Operation>> }>(await server.fetch("/docs/json"))
-  ).paths;
+  return jsonOf<{ paths: Record<string, Record<string, Operation>> }>(await server.fetch("/docs/json"));
 }
+
+const describedPaths = async () => (await description()).paths;
 
 async function fieldsOf(route: string): Promise<Record<string, Schema>> {
   const content = (await describedPaths())[route]?.post?.requestBody?.content;
@@ -66,15 +67,15 @@ function typeInWords(schema: Schema): string {
   return `${type} ${minimum} to ${maximum}`;
 }
 
-describe("README.md", () => {
-  test("has the settings that there are (else run: bun scripts/docs.mjs)", async () => {
-    const readme = await read("README.md");
-    expect(readme).toBe(withSettings(readme));
-  });
+test("docs/configuration.md has the settings that there are (else run: bun scripts/docs.mjs)", () => {
+  const page = read("docs/configuration.md");
+  expect(page).toBe(withSettings(page));
+});
 
+describe("docs/quick-start.md", () => {
   test("gives the sizes of the models, in MB", async () => {
     const head = "| `WHISPER_MODEL` | full size | `-q5_1` | `-q5_0` | `-q8_0` |";
-    const documented = rows(await read("README.md"), head);
+    const documented = rows(read("docs/quick-start.md"), head);
     const megabytes = (name: string) => {
       const weights = speechModels.find((model) => model.name === name);
       return weights ? `${Math.round(weights.bytes / 1e6)}` : "";
@@ -95,7 +96,7 @@ describe("docs/models.md", () => {
     const megabytes = (bytes: number) => `${Math.round(bytes / 1e6)}`;
     const memory = (name: string, bytes: number, slots: number) =>
       megabytes(memoryBytes(bytes, shapeNamed(name), slots));
-    expect(rows(await read("docs/models.md"), head)).toEqual(
+    expect(rows(read("docs/models.md"), head)).toEqual(
       speechModels.map(({ name, bytes }) => [
         code(name),
         megabytes(bytes),
@@ -106,9 +107,15 @@ describe("docs/models.md", () => {
   });
 });
 
+test("the description of the API is OpenAPI", async () => {
+  const { valid, errors } = await new Validator().validate(await description());
+  expect(errors).toBeUndefined();
+  expect(valid).toBe(true);
+});
+
 describe("docs/api-reference.md", () => {
   test("has a chapter for each route, and for no other", async () => {
-    const page = await read("docs/api-reference.md");
+    const page = read("docs/api-reference.md");
     const chapters = [...page.matchAll(/^## ((?:GET|POST|PUT|PATCH|DELETE) .*)$/gm)].map(
       ([, title]) => title,
     );
@@ -119,7 +126,7 @@ describe("docs/api-reference.md", () => {
   });
 
   test("has each field of a transcription with its type, range and default, and no other", async () => {
-    const documented = rows(await read("docs/api-reference.md"), "| field | type | default | |");
+    const documented = rows(read("docs/api-reference.md"), "| field | type | default | |");
     const fields = Object.entries(await fieldsOf("/v1/audio/transcriptions")).map(([name, schema]) => [
       code(name),
       typeInWords(schema),
@@ -131,7 +138,7 @@ describe("docs/api-reference.md", () => {
   });
 
   test("says which of them a translation does not have", async () => {
-    const page = await read("docs/api-reference.md");
+    const page = read("docs/api-reference.md");
     const [, listed = ""] =
       /without ((?:`[^`]+`[, and]*)+)\./.exec(page.split("/v1/audio/translations\n")[1] ?? "") ?? [];
     const translation = Object.keys(await fieldsOf("/v1/audio/translations"));
@@ -143,7 +150,7 @@ describe("docs/api-reference.md", () => {
   });
 
   test("has each error code with its status and type, explained, and no other", async () => {
-    const documented = rows(await read("docs/api-reference.md"), "| status | code | type | when |");
+    const documented = rows(read("docs/api-reference.md"), "| status | code | type | when |");
     const errors = Object.entries(catalogue).map(([name, { status, type }]) => [
       `${status}`,
       code(name),
@@ -153,8 +160,23 @@ describe("docs/api-reference.md", () => {
     for (const [, name, , explanation] of documented) expect([name, explanation]).not.toEqual([name, ""]);
   });
 
+  test("has the statuses of each route", async () => {
+    const documented = rows(read("docs/api-reference.md"), "| route | done | refused |");
+    const routes = Object.entries(await describedPaths()).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, { responses }]) => {
+        const statuses = Object.keys(responses).filter((status) => status !== "500");
+        const [done, refused] = [
+          statuses.filter((each) => each < "400"),
+          statuses.filter((each) => each >= "400"),
+        ];
+        return [code(`${method.toUpperCase()} ${path}`), done.join(", "), refused.join(", ")];
+      }),
+    );
+    expect(documented.sort()).toEqual(routes.sort());
+  });
+
   test("has the aliases of the loaded model", async () => {
-    const page = await read("docs/api-reference.md");
+    const page = read("docs/api-reference.md");
     const [, listed = ""] = /aliases: ([^.]*(?:\.\d[^.]*)*)\./.exec(page) ?? [];
     expect([...listed.matchAll(/`([^`]+)`/g)].map(([, name]) => name ?? "").sort()).toEqual(
       [...modelAliases].sort(),
@@ -170,34 +192,55 @@ const anchorsOf = (page: string) =>
       .replaceAll(" ", "-"),
   );
 
-test.each([
-  "README.md",
-  "docs/api-reference.md",
-  "docs/realtime.md",
-  "docs/limits.md",
-  "docs/tasks.md",
-  "docs/webhooks.md",
-  "docs/operations.md",
-])("%s points to files and chapters that are there", async (path) => {
-  const targets = [...(await read(path)).matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = ""]) => target);
-  expect(targets).not.toBeEmpty();
+test.each(pages)("%s points to files and chapters that are there", async (path) => {
+  const targets = [...read(path).matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = ""]) => target);
   for (const target of targets.filter((target) => !/^https?:/.test(target))) {
     const [file = "", anchor] = target.split("#");
     const found = file === "" ? path : join(dirname(path), file);
     expect([target, existsSync(join(root, found))]).toEqual([target, true]);
     if (anchor !== undefined)
-      expect([target, anchorsOf(await read(found))]).toEqual([target, expect.arrayContaining([anchor])]);
+      expect([target, anchorsOf(read(found))]).toEqual([target, expect.arrayContaining([anchor])]);
   }
 });
 
-describe.each(["README.md", "docs/api-reference.md", "docs/tasks.md"])("%s", (path) => {
-  test("shows curl with fields and recordings that exist", async () => {
-    const page = await read(path);
-    const names = [...page.matchAll(/-F '?([a-z_]+(?:\[\])?)=/g)].map(([, name = ""]) => name);
-    const files = [...page.matchAll(/-F file=@(\S+)/g)].map(([, file = ""]) => basename(file));
-    const fields = Object.keys(await fieldsOf("/v1/audio/transcriptions"));
-    expect(files).not.toBeEmpty();
+describe("commands on all pages", () => {
+  const commands = pages.flatMap((page) =>
+    blocksOf(page)
+      .filter(({ language }) => language === "sh")
+      .map(({ line, text }) => [`${page}:${line}`, text] as const),
+  );
+
+  test.each(commands)("%s: fields, recordings and scripts that exist", async (_, text) => {
+    const names = [...text.matchAll(/-F '?([a-z_]+(?:\[\])?)=/g)].map(([, name = ""]) => name);
+    const fields = names.length > 0 ? Object.keys(await fieldsOf("/v1/audio/transcriptions")) : [];
     expect(names.filter((name) => !fields.includes(name))).toEqual([]);
+
+    const files = [...text.matchAll(/test\/fixtures\/([\w.-]+)/g)].map(([, file = ""]) => file);
     expect(files.filter((file) => !recordings.some(({ name }) => name === file))).toEqual([]);
+
+    const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
+    const run = [...text.matchAll(/npm (?:run )?([a-z][\w:]*)/g)].map(([, name = ""]) => name);
+    expect(run.filter((name) => !(name in scripts))).toEqual([]);
+    const paths = [...text.matchAll(/(?:bun|node) ((?:src|scripts|test)\/[\w./-]+)/g)].map(
+      ([, path = ""]) => path,
+    );
+    expect(paths.filter((path) => !existsSync(join(root, path)))).toEqual([]);
   });
+});
+
+test("docs/troubleshooting.md quotes messages that there are", async () => {
+  const sources = await Array.fromAsync(new Bun.Glob("{src,scripts,native}/**/*.{ts,mjs,cc,h}").scan(root));
+  const program = sources
+    .map(read)
+    .join("\n")
+    .replace(/["'`]\s*\+?\s*\n?\s*["'`]/g, "");
+  const told = rows(read("docs/troubleshooting.md"), "| you see | it means | do this |");
+  // What a message is made of at run time is not in the source: numbers, names, and the usual "for X but received Y".
+  const gap = /\.\.\.|"[^"]*"|\d+|\b[A-Z]+_[A-Z_]+\b| for | but |^Expected |'[^' ]*'|\([^)]*\)/;
+  const quotes = told.flatMap(([cell = ""]) =>
+    [...cell.matchAll(/`([^`]{18,})`/g)].map(([, quote = ""]) => quote),
+  );
+  const pieces = quotes.map((quote) => quote.split(gap).reduce((a, b) => (b.length > a.length ? b : a), ""));
+  expect(quotes.length).toBeGreaterThan(30);
+  expect(pieces.filter((piece) => !program.includes(piece))).toEqual([]);
 });

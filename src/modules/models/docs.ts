@@ -1,6 +1,6 @@
 /** What /docs says about this module. */
 import type { DocumentDecoration } from "elysia";
-import { errorResponses, jsonResponse } from "../../http/openapi.ts";
+import { counted, errorResponses, guarded, jsonResponse } from "../../http/openapi.ts";
 
 export const listDocs: DocumentDecoration = {
   tags: ["Models"],
@@ -9,7 +9,7 @@ export const listDocs: DocumentDecoration = {
     "`data` has the installed models and the aliases of WHISPER_MODEL; `available` what could be installed.",
   responses: {
     200: jsonResponse("The installed models, aliases, and what is available"),
-    ...errorResponses(["invalid_api_key"]),
+    ...errorResponses(guarded),
   },
 };
 
@@ -18,7 +18,7 @@ export const showDocs: DocumentDecoration = {
   summary: "Describe one of them",
   responses: {
     200: jsonResponse("The model"),
-    ...errorResponses(["invalid_api_key", "model_not_found"]),
+    ...errorResponses([...guarded, "model_not_found"]),
   },
 };
 
@@ -45,7 +45,13 @@ export const pullDocs: DocumentDecoration = {
         "text/event-stream": { schema: { type: "string" } },
       },
     },
-    ...errorResponses(["invalid_value", "invalid_api_key", "model_not_found", "model_download_failed"]),
+    ...errorResponses([
+      ...counted,
+      "insufficient_scope",
+      "invalid_value",
+      "model_not_found",
+      "model_download_failed",
+    ]),
   },
 };
 
@@ -55,6 +61,6 @@ export const removeDocs: DocumentDecoration = {
   description: "At once; whoever uses the model keeps it until he is done.",
   responses: {
     200: jsonResponse("The model is removed"),
-    ...errorResponses(["invalid_api_key", "model_not_found", "model_in_use"]),
+    ...errorResponses([...guarded, "insufficient_scope", "model_not_found", "model_in_use"]),
   },
 };

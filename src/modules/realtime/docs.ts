@@ -1,6 +1,6 @@
 /** What /docs says about this module. */
 import type { DocumentDecoration } from "elysia";
-import { errorResponses, jsonResponse } from "../../http/openapi.ts";
+import { counted, errorResponses, guarded, jsonResponse } from "../../http/openapi.ts";
 
 const nullable = (schema: object) => ({ ...schema, nullable: true });
 const string = { type: "string" };
@@ -72,10 +72,8 @@ const errors = errorResponses([
   "invalid_value",
   "unknown_parameter",
   "invalid_json",
-  "invalid_api_key",
-  "store_unavailable",
   "request_too_large",
-  "rate_limit_exceeded",
+  ...counted,
 ]);
 
 export const socketDocs: DocumentDecoration = {
@@ -90,7 +88,7 @@ export const socketDocs: DocumentDecoration = {
   ],
   responses: {
     101: { description: "A WebSocket" },
-    ...errorResponses(["invalid_api_key", "store_unavailable", "upgrade_required"]),
+    ...errorResponses([...guarded, "upgrade_required"]),
   },
 };
 

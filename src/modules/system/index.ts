@@ -16,6 +16,7 @@ export const system = ({ models, store, version }: Pick<Deps, "models" | "store"
       {
         detail: {
           tags: ["System"],
+          security: [],
           summary: "Liveness, the models in memory, and what that of WHISPER_MODEL cannot do",
           responses: { 200: jsonResponse("The process runs") },
         },
@@ -41,6 +42,7 @@ export const system = ({ models, store, version }: Pick<Deps, "models" | "store"
       {
         detail: {
           tags: ["System"],
+          security: [],
           summary: "Whether another request would be taken",
           responses: {
             200: jsonResponse("Yes: ready, or degraded while Redis is away"),

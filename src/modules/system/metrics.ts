@@ -1,7 +1,7 @@
 /** GET /metrics: for Prometheus. Its numbers tell how the server is used: where keys are needed, this needs one too. */
 import { Elysia } from "elysia";
 import type { Deps } from "../../http/deps.ts";
-import { errorResponses } from "../../http/openapi.ts";
+import { errorResponses, guarded } from "../../http/openapi.ts";
 import type { Counters } from "../../native.ts";
 
 type Observed = Pick<Deps, "models" | "metrics" | "store" | "version">;
@@ -19,7 +19,7 @@ export function metricsPage(deps: Observed) {
         summary: "What Prometheus collects",
         responses: {
           200: { description: "The text exposition format", content: { "text/plain": {} } },
-          ...errorResponses(["invalid_api_key"]),
+          ...errorResponses(guarded),
         },
       },
     },

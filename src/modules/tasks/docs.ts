@@ -1,7 +1,7 @@
 /** What /docs says about this module. */
 import type { DocumentDecoration } from "elysia";
 import type { ErrorCode } from "../../core/errors.ts";
-import { errorResponses, jsonResponse } from "../../http/openapi.ts";
+import { errorResponses, guarded, jsonResponse } from "../../http/openapi.ts";
 import { queryParameters } from "../../http/query.ts";
 import { deleteFields, eventFields, listFields, pageFields } from "./schema.ts";
 
@@ -10,8 +10,7 @@ const idParameter = {
   schema: { type: "string" as const },
 };
 
-const errors = (...codes: ErrorCode[]) =>
-  errorResponses(["invalid_api_key", "task_not_found", "store_unavailable", ...codes]);
+const errors = (...codes: ErrorCode[]) => errorResponses([...guarded, "task_not_found", ...codes]);
 
 type Parameters = NonNullable<DocumentDecoration["parameters"]>;
 
@@ -21,7 +20,7 @@ export const listDocs: DocumentDecoration = {
   parameters: queryParameters(listFields) as Parameters,
   responses: {
     200: jsonResponse("A page of tasks"),
-    ...errorResponses(["invalid_api_key", "invalid_value", "store_unavailable"]),
+    ...errorResponses([...guarded, "invalid_value"]),
   },
 };
 
@@ -44,7 +43,7 @@ export const eventsDocs: DocumentDecoration = {
       description: "The events of `stream=true`, and those of the task",
       content: { "text/event-stream": { schema: { type: "string" } } },
     },
-    ...errors("invalid_value"),
+    ...errors("invalid_value", "rate_limit_exceeded"),
   },
 };
 

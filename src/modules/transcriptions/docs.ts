@@ -1,10 +1,11 @@
 /** What /docs says about this module. The fields come from the schema. */
 import type { DocumentDecoration } from "elysia";
 import { type FieldTable, formSchema } from "../../http/form.ts";
-import { errorResponses } from "../../http/openapi.ts";
+import { counted, errorResponses, jsonResponse } from "../../http/openapi.ts";
 import { ignoredFields, transcriptionFields, translationFields } from "./schema.ts";
 
 const errors = errorResponses([
+  ...counted,
   "invalid_value",
   "missing_required_parameter",
   "invalid_language_format",
@@ -16,15 +17,12 @@ const errors = errorResponses([
   "corrupt_audio",
   "audio_too_short",
   "audio_too_long",
-  "invalid_api_key",
   "model_not_found",
   "request_timeout",
   "request_too_large",
   "unsupported_media_type",
-  "rate_limit_exceeded",
   "server_overloaded",
   "server_shutting_down",
-  "store_unavailable",
   "model_unavailable",
 ]);
 
@@ -55,7 +53,7 @@ const describe = (summary: string, description: string, fields: FieldTable): Doc
     required: true,
     content: { "multipart/form-data": { schema: formSchema(fields) as object } },
   },
-  responses: { 200: success, ...errors },
+  responses: { 200: success, 202: jsonResponse("With `async`: the task"), ...errors },
 });
 
 export const transcriptionDocs = describe(

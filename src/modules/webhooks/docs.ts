@@ -1,14 +1,14 @@
 /** What /docs says about this module. */
 import type { DocumentDecoration } from "elysia";
 import type { ErrorCode } from "../../core/errors.ts";
-import { errorResponses, jsonResponse } from "../../http/openapi.ts";
+import { counted, errorResponses, guarded, jsonResponse } from "../../http/openapi.ts";
 import { queryParameters } from "../../http/query.ts";
 import { listFields } from "./schema.ts";
 
 const string = { type: "string" as const };
 const idParameter = { name: "webhook_id", in: "path", required: true, schema: string } as const;
 
-const errors = (...codes: ErrorCode[]) => errorResponses(["invalid_api_key", "store_unavailable", ...codes]);
+const errors = (...codes: ErrorCode[]) => errorResponses([...guarded, ...codes]);
 
 const body = {
   type: "object" as const,
@@ -31,10 +31,11 @@ export const createDocs: DocumentDecoration = {
   requestBody: { required: true, content: { "application/json": { schema: body } } },
   responses: {
     200: jsonResponse("The webhook, with its `signing_secret`, which is not shown again"),
-    ...errors(
+    ...errorResponses([
+      ...counted,
       ...(["invalid_value", "missing_required_parameter", "unknown_parameter", "invalid_json"] as const),
       ...(["request_too_large", "task_not_found"] as const),
-    ),
+    ]),
   },
 };
 
@@ -75,6 +76,6 @@ export const redeliverDocs: DocumentDecoration = {
   parameters: [idParameter],
   responses: {
     202: jsonResponse("The new delivery"),
-    ...errors("webhook_not_found", "task_not_found", "task_not_finished"),
+    ...errorResponses([...counted, "webhook_not_found", "task_not_found", "task_not_finished"]),
   },
 };
