@@ -177,6 +177,8 @@ test.each([
   "docs/limits.md",
   "docs/tasks.md",
   "docs/webhooks.md",
+  "docs/deployment.md",
+  "docs/scaling.md",
 ])("%s points to files and chapters that are there", async (path) => {
   const targets = [...(await read(path)).matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = ""]) => target);
   expect(targets).not.toBeEmpty();
