@@ -2,6 +2,7 @@ import { version } from "../package.json";
 import { downloadProgress } from "./cli/progress.ts";
 import { type Config, defaultSlots, threadsOn } from "./config.ts";
 import { Admission } from "./engine/admission.ts";
+import { SampleMemory } from "./engine/sample-memory.ts";
 import { openWhisperEngine } from "./engine/whisper.ts";
 import type { Deps } from "./http/deps.ts";
 import { audioOf } from "./http/limits.ts";
@@ -73,12 +74,14 @@ export async function openModels(
     },
     maxQueue: config.maxQueue,
   });
+  // Weights and slots want the rest.
+  const memory = new SampleMemory(Math.floor(process.availableMemory() / 2));
   const open = (weights: EnsuredModel, slotsBytes: number) => {
     // of what is loaded now, whatever the file becomes
     const digest = digestOf(weights.path);
     digest.catch((error: Error) => log.warn("The weights' digest is unknown", { reason: error.message }));
     return openWhisperEngine({
-      ...{ native, log, metrics, admission, gpu, threads },
+      ...{ native, log, metrics, admission, memory, gpu, threads },
       model: { ...weights, digest },
       vadModel: vad.path,
       slots: config.slots || defaultSlots(gpu >= 0),

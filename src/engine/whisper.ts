@@ -10,6 +10,7 @@ import { openSpan, span } from "../tracing.ts";
 import { type Admission, type Share, shuttingDown, type Ticket } from "./admission.ts";
 import type { Engine, EngineRequest, ListenOptions, LiveAudio, LiveRequest, ModelInfo } from "./engine.ts";
 import { EventQueue } from "./event-queue.ts";
+import type { SampleMemory } from "./sample-memory.ts";
 
 export interface WhisperEngineOptions {
   readonly native: Native;
@@ -31,11 +32,17 @@ export interface WhisperEngineOptions {
   readonly slotsBytes: number;
   /** Of all engines. */
   readonly admission: Admission;
+  readonly memory: SampleMemory;
   readonly maxDurationMs: number;
 }
 
 /** Channels that are transcribed apart, at most: each is a run. */
 const maxChannels = 8;
+
+/** Samples are floats at 16 kHz. */
+const bytesPerSample = 4;
+const bytesPerMsOfChannel = 16 * bytesPerSample;
+const shortMs = 600_000;
 
 /** Loads the weights. Rejects with the addon's error when they cannot be used. */
 export async function openWhisperEngine(options: WhisperEngineOptions): Promise<Engine> {
@@ -162,16 +169,44 @@ class WhisperEngine implements Engine {
     await this.weights.close();
   }
 
-  private async decode({ path, options }: EngineRequest, signal: AbortSignal): Promise<Pcm> {
-    const { native, maxDurationMs } = this.options;
-    const { splitChannels } = options;
+  /** Most recordings are short: only one that turns out to be long waits for room for the longest. */
+  private async decode(request: EngineRequest, signal: AbortSignal): Promise<Pcm> {
+    const { memory, maxDurationMs } = this.options;
+    const bytesPerMs = (request.options.splitChannels ? maxChannels : 1) * bytesPerMsOfChannel;
+    const mostMs = Math.min(maxDurationMs, Math.floor(memory.maxBytes / bytesPerMs));
+    const short = mostMs > shortMs ? await this.decodeUpTo(shortMs, bytesPerMs, request, signal) : null;
+    const pcm = short ?? (await this.decodeUpTo(mostMs, bytesPerMs, request, signal));
+    if (pcm) return pcm;
+    const limit = mostMs < maxDurationMs ? "for which this server has memory" : "the limit of this server";
+    throw new AppError("audio_too_long", `The recording is longer than ${mostMs / 1000} s, ${limit}`, {
+      param: "file",
+    });
+  }
+
+  /** null: it is longer. */
+  private async decodeUpTo(
+    maxDurationMs: number,
+    bytesPerMs: number,
+    { path, options: { splitChannels } }: EngineRequest,
+    signal: AbortSignal,
+  ): Promise<Pcm | null> {
+    const { native, memory } = this.options;
+    const room = await memory.take(maxDurationMs * bytesPerMs, signal);
     const job = native.decode(path, { splitChannels, maxChannels, maxDurationMs });
     const onAbort = () => job.cancel();
     signal.addEventListener("abort", onAbort, { once: true });
     if (signal.aborted) job.cancel();
     try {
-      return await job.result;
+      const pcm = await job.result;
+      room.shrink(pcm.samples * pcm.channels * bytesPerSample);
+      const close = () => {
+        pcm.close();
+        room.release();
+      };
+      return { ...pcm, close };
     } catch (error) {
+      room.release();
+      if ((error as NativeError).code === "audio_too_long") return null;
       throw decodingError(error as NativeError, signal, native.info().ffmpeg !== null);
     } finally {
       signal.removeEventListener("abort", onAbort);

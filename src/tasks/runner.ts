@@ -9,6 +9,7 @@ import type { Job, JobResult } from "../store/jobs.ts";
 import type { Task, Tasks } from "../store/tasks.ts";
 import { annotate, span } from "../tracing.ts";
 import { type TranscribeDeps, transcribe } from "../transcribe.ts";
+import { Charge } from "./charge.ts";
 import { originOf, requestOf, type TaskRequest } from "./request.ts";
 import { Resumption } from "./resumption.ts";
 import { segmentsOf } from "./transcript.ts";
@@ -38,6 +39,9 @@ const longestPauseMs = 600_000;
 /** How often one looks whether the task was cancelled elsewhere. */
 const lookMs = 1000;
 
+/** Why a run is left: whoever made the task does not want it any more, or its attempt is not the current one. */
+type Cancellation = "cancelled" | "lost";
+
 export class TaskRunner {
   private readonly running = new Map<string, AbortController>();
 
@@ -45,7 +49,8 @@ export class TaskRunner {
 
   /** Stops the run of that task, if it is in this process: its record has been cancelled. */
   cancel(id: string): void {
-    this.running.get(id)?.abort();
+    const why: Cancellation = "cancelled";
+    this.running.get(id)?.abort(why);
   }
 
   /** The handler of a job. Rejects when the store cannot be asked: then it has to be done again. */
@@ -80,26 +85,35 @@ export class TaskRunner {
     const fields = { requestId, task: task.id, attempt: task.attempt };
     const cancelled = new AbortController();
     const signal = AbortSignal.any([stopped, cancelled.signal]);
-    const cancel = () => cancelled.abort();
+    const cancel = (why: Cancellation) => cancelled.abort(why);
     const writer = new TaskWriter({
-      ...{ tasks, task, lost: cancel },
+      ...{ tasks, task, lost: () => cancel("lost") },
       signal: stopped,
       written: () => changed(task.id),
     });
+    let charge: Charge | null = null;
     this.running.set(task.id, cancelled);
     const look = setInterval(() => this.look(task, cancel), lookMs);
     try {
-      const language = await this.transcribe(task, signal, writer);
+      const request = requestOf(task);
+      const allowance = this.options.audio(task.caller, request.limits);
+      charge = new Charge(task, allowance, (durationMs) => writer.tell({ durationMs }));
+      const language = await this.transcribe(task, request, { signal, writer, charge });
       if (await writer.finish({ status: "completed", language })) {
         log.info("task completed", { ...fields, ms: this.tell(task, "completed") });
       }
       return undefined;
     } catch (error) {
-      if (cancelled.signal.aborted) return undefined;
+      if (cancelled.signal.aborted) {
+        // Else another attempt goes on with it.
+        if (cancelled.signal.reason === "cancelled") charge?.end();
+        return undefined;
+      }
       const shown = AppError.from(error, "The transcription failed");
       annotate({}, shown.code);
       if (stopped.aborted || (shown.isPassing && !this.isOverdue(task))) {
         log.info("task given back", { ...fields, code: shown.code });
+        if (!(await writer.flush().catch(() => false))) charge?.forget();
         await tasks.giveBack(task.id, task.attempt);
         changed(task.id);
         const isStopping = stopped.aborted || shown.code === "server_shutting_down";
@@ -108,7 +122,9 @@ export class TaskRunner {
       if (shown.code === "internal_error")
         log.error("task failed", { ...fields, error: shown.cause ?? shown });
       else log.info("task failed", { ...fields, code: shown.code });
-      if (await writer.finish({ status: "failed", error: shown.toJSON() })) this.tell(task, "failed");
+      if (!(await writer.finish({ status: "failed", error: shown.toJSON() }))) return undefined;
+      charge?.end();
+      this.tell(task, "failed");
       return undefined;
     } finally {
       clearInterval(look);
@@ -117,7 +133,11 @@ export class TaskRunner {
   }
 
   /** The language that was spoken. Everything is stored when it resolves. */
-  private async transcribe(task: Task, signal: AbortSignal, writer: TaskWriter): Promise<string> {
+  private async transcribe(
+    task: Task,
+    request: TaskRequest,
+    { signal, writer, charge }: { signal: AbortSignal; writer: TaskWriter; charge: Charge },
+  ): Promise<string> {
     if (task.losses >= mostLosses) {
       throw new AppError(
         "internal_error",
@@ -126,7 +146,7 @@ export class TaskRunner {
     }
     const resumption = new Resumption(await Array.fromAsync(segmentsOf(this.options.tasks, task)));
     let language = "en";
-    for await (const event of await this.start(task, requestOf(task), signal)) {
+    for await (const event of await this.start(task, request, signal, charge)) {
       if (event.type === "start") writer.tell({ durationMs: event.durationMs, channels: event.channels });
       else if (event.type === "progress") writer.tell({ doneMs: event.doneMs, totalMs: event.totalMs });
       else if (event.type === "done") language = event.language;
@@ -143,13 +163,15 @@ export class TaskRunner {
   /** Resolves when the run has begun: the recording is not needed then. */
   private async start(
     task: Task,
-    { model, options, sha256, limits, requestId }: TaskRequest,
+    { model, options, sha256, requestId }: TaskRequest,
     signal: AbortSignal,
+    charge: Charge,
   ): Promise<AsyncIterable<TranscriptEvent>> {
     await using file = await this.options.blobs.open(task.blob);
     if (!file) throw new AppError("internal_error", "The recording of this task is lost");
     return await transcribe(this.options.deps, {
-      ...this.options.audio(task.caller, limits),
+      admit: (durationMs) => charge.admit(durationMs),
+      refund: (durationMs) => charge.refund(durationMs),
       file: { path: async () => file.path, sha256 },
       ...{ model, options, signal, requestId },
       priority: "batch",
@@ -163,10 +185,11 @@ export class TaskRunner {
     return ms;
   }
 
-  private look(task: Task, cancel: () => void): void {
+  private look(task: Task, cancel: (why: Cancellation) => void): void {
     this.options.tasks.find(task.id).then(
       (now) => {
-        if (now?.status !== "running" || now.attempt !== task.attempt) cancel();
+        if (now?.status === "running" && now.attempt === task.attempt) return;
+        cancel(now?.status === "cancelled" ? "cancelled" : "lost");
       },
       () => {}, // the writer tells
     );

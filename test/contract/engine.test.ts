@@ -3,10 +3,12 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { AppError } from "../../src/core/errors.ts";
 import type { Priority } from "../../src/core/options.ts";
 import { collect, type TranscriptEvent } from "../../src/core/transcript.ts";
 import { Admission } from "../../src/engine/admission.ts";
 import type { Engine } from "../../src/engine/engine.ts";
+import { SampleMemory } from "../../src/engine/sample-memory.ts";
 import { openWhisperEngine } from "../../src/engine/whisper.ts";
 import type { Logger } from "../../src/log.ts";
 import { Metrics } from "../../src/metrics.ts";
@@ -34,6 +36,7 @@ interface Limits {
   readonly runs?: number;
   readonly queue?: number;
   readonly maxDurationMs?: number;
+  readonly memoryBytes?: number;
   readonly vad?: string | null;
   readonly lines?: LogLine[];
 }
@@ -42,6 +45,7 @@ const openWhisper = ({
   runs = 1,
   queue = 8,
   maxDurationMs = 3_600_000,
+  memoryBytes = 2 ** 30,
   vad = vadModel,
   lines,
 }: Limits = {}) => {
@@ -58,6 +62,7 @@ const openWhisper = ({
     slots: 4,
     slotsBytes: 0,
     admission: new Admission({ maxRuns: runs, maxQueue: queue }),
+    memory: new SampleMemory(memoryBytes),
     maxDurationMs,
   });
 };
@@ -254,6 +259,60 @@ describe("the engine over the addon", () => {
   test.skipIf(vadModel === null)(`transcribes with voice activity detection (${needsVadModel})`, async () => {
     const { text } = await transcript({ name: "en-segments.wav", options: { vad: true } });
     expect(text).toBe(recording("en-segments.wav").text);
+  });
+
+  describe("whose memory is short", () => {
+    /** 20 s of one channel. */
+    const memoryBytes = 20_000 * 64;
+
+    test("decodes a recording when another has ended", async () => {
+      const short = await openWhisper({ runs: 3, memoryBytes });
+      const order: string[] = [];
+      const wanted = { name: "en-segments.wav" };
+      const first = await short.transcribe(request(wanted));
+      const second = short.transcribe(request(wanted)).then((events) => {
+        order.push("second begins");
+        return collect(events);
+      });
+      const left = new AbortController();
+      const third = refusal(short.transcribe(request({ ...wanted, signal: left.signal })));
+      left.abort();
+      expect((await third).code).toBe("request_cancelled");
+      await collect(first);
+      order.push("first ends");
+      expect((await second).text).toBe(recording("en-segments.wav").text);
+      expect(order).toEqual(["first ends", "second begins"]);
+      await short.close(0);
+    });
+
+    test("says which recording can never be decoded", async () => {
+      const short = await openWhisper({ memoryBytes });
+      const error = await refusal(short.transcribe(request({ name: "en-long-95s.mp3" })));
+      expect(error).toMatchObject({ code: "audio_too_long", status: 400, param: "file" });
+      expect(error.message).toContain("20 s, for which this server has memory");
+      expect(await collect(await short.transcribe(request()))).toMatchObject({ text: expect.any(String) });
+      await short.close(0);
+    });
+  });
+
+  test("decodes what turns out to be long in a second go, up to the limit of the server", async () => {
+    const limited = await openWhisper({ maxDurationMs: 660_000 });
+    const path = join(directory, "long.wav");
+    const lengths: number[] = [];
+    const admit = async (durationMs: number) => {
+      lengths.push(durationMs);
+      throw new AppError("rate_limit_exceeded", "Enough");
+    };
+    await Bun.write(path, wav(new Int16Array(16 * 650_000)));
+    expect((await refusal(limited.transcribe({ ...request({ path }), admit }))).code).toBe(
+      "rate_limit_exceeded",
+    );
+    expect(lengths).toEqual([650_000]);
+    await Bun.write(path, wav(new Int16Array(16 * 670_000)));
+    expect((await refusal(limited.transcribe(request({ path })))).message).toContain(
+      "660 s, the limit of this server",
+    );
+    await limited.close(0);
   });
 
   describe("close()", () => {

@@ -3,6 +3,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import type { TranscriptEvent } from "../../src/core/transcript.ts";
 import { Admission } from "../../src/engine/admission.ts";
 import type { Engine } from "../../src/engine/engine.ts";
+import { SampleMemory } from "../../src/engine/sample-memory.ts";
 import { openWhisperEngine } from "../../src/engine/whisper.ts";
 import { Metrics } from "../../src/metrics.ts";
 import { digestOf } from "../../src/models/digest.ts";
@@ -39,6 +40,7 @@ test("a client that leaves a stream during a second decode frees its slot and le
   const engine = await openWhisperEngine({
     ...{ native, log: silentLog, vadModel: null, gpu: -1, threads: 1, slots: 1, slotsBytes: 0 },
     admission: new Admission({ maxRuns: 1, maxQueue: 4 }),
+    memory: new SampleMemory(2 ** 28),
     maxDurationMs: 3_600_000,
     metrics: new Metrics(),
     model: { path: demoModel, id: "demo", warning: null, digest: digestOf(demoModel) },

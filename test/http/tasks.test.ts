@@ -308,6 +308,46 @@ test("a task for which its caller's budget of audio has no room waits until it h
   for (const task of [one, two]) expect(await ended(server, task)).toMatchObject({ status: "completed" });
 });
 
+describe("the audio of a task", () => {
+  const budget = audioLimits.parse("1h/hour") ?? [];
+  const config = { rateLimitsAudio: budget };
+
+  /** Milliseconds that were taken from the budget of who made the task; what the bucket gains meanwhile is left out. */
+  const charged = async ({ store }: TestServer, { id }: TaskBody) => {
+    const { caller = "" } = (await store.tasks.find(id)) ?? {};
+    const { buckets } = await store.limiter.take(caller, budget, 0);
+    return Math.ceil((3_600_000 - (buckets[0]?.remaining ?? 0)) / 1000) * 1000;
+  };
+  const length = 5000;
+
+  test("is charged once, though it is begun again", async () => {
+    const engine = new FakeEngine(testModel, numbered(length / 1000));
+    engine.beforeEvent = (index) => (index === 2 ? new Promise(() => {}) : Promise.resolve());
+    await using server = await testServer({ engine, config, workers: 1 });
+    const task = await submit(server);
+    while ((await get(server, task)).total < 1) await Bun.sleep(1);
+    const once = await charged(server, task);
+    expect(once).toBeGreaterThan(0);
+    await server.tasks.close(0);
+    expect(await get(server, task)).toMatchObject({ status: "queued" });
+    engine.beforeEvent = () => Promise.resolve();
+    server.tasks.start(1);
+    expect(await ended(server, task)).toMatchObject({ status: "completed" });
+    expect(await charged(server, task)).toBe(once);
+  });
+
+  test("is given back when it is cancelled before anything was said", async () => {
+    const engine = new FakeEngine(testModel, numbered(length / 1000));
+    engine.beforeEvent = (index) => (index === 1 ? new Promise(() => {}) : Promise.resolve());
+    await using server = await testServer({ engine, config, workers: 1 });
+    const task = await submit(server);
+    while ((await charged(server, task)) === 0) await Bun.sleep(1);
+    await server.fetch(at(task), { method: "DELETE" });
+    await engine.cancelled.promise;
+    while ((await charged(server, task)) > 0) await Bun.sleep(1);
+  });
+});
+
 describe("a task whose process died", () => {
   test("is taken up where it was, and its pages stay", async () => {
     const engine = new FakeEngine(testModel, numbered(3));

@@ -8,6 +8,7 @@ import { defaultOptions } from "../../src/core/options.ts";
 import { collect } from "../../src/core/transcript.ts";
 import { Admission } from "../../src/engine/admission.ts";
 import type { Engine } from "../../src/engine/engine.ts";
+import { SampleMemory } from "../../src/engine/sample-memory.ts";
 import { openWhisperEngine } from "../../src/engine/whisper.ts";
 import { Metrics } from "../../src/metrics.ts";
 import { digestOf } from "../../src/models/digest.ts";
@@ -52,6 +53,7 @@ async function open(options: Partial<RegistryOptions> = {}): Promise<Registry> {
           log,
           metrics: new Metrics(),
           admission,
+          memory: new SampleMemory(2 ** 28),
           gpu: -1,
           threads: 1,
           slots,
