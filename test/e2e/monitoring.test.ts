@@ -6,9 +6,8 @@ import { recording } from "../fixtures/index.ts";
 import { selectorsOf } from "../helpers/promql.ts";
 import { receiver } from "../helpers/receiver.ts";
 import { RealtimeClient, sound } from "./realtime-client.ts";
-import { post } from "./requests.ts";
 import { eventually, root, type Server, startServer, startWorker } from "./server.ts";
-import { ended, submit } from "./tasks-client.ts";
+import { ended, send, submit } from "./tasks-client.ts";
 
 setDefaultTimeout(60_000);
 
@@ -56,12 +55,12 @@ let found: Exposition;
 beforeAll(async () => {
   server = await startServer({ env: { WEBHOOK_ALLOW_PRIVATE: "true" } });
   await using target = receiver();
-  await (await post(server)).text();
+  await (await send(server.url, "en-digits.wav")).text();
   await eventually(
     async () => (await exposition(server.url)).value("whisper_cache_entries"),
     (entries) => entries === 1,
   );
-  await (await post(server)).text();
+  await (await send(server.url, "en-digits.wav")).text();
   const task = await submit(server.url, "en-sentence.wav", { webhook_url: target.url });
   await ended(server.url, task.id);
   using client = new RealtimeClient({ url: server.url });

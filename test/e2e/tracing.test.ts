@@ -90,7 +90,7 @@ test("a request's trace has what it asked of the store, and none is made of look
   await using server = await startServer({
     env: { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, RATE_LIMITS: "100/minute" },
   });
-  expect(await textOf(await post(server))).toBe("One two three four five.");
+  expect(await textOf(await send(server.url, "en-digits.wav"))).toBe("One two three four five.");
   await eventually(
     async () => (await fetch(`${server.url}/metrics`)).text(),
     (text) => text.includes("\nwhisper_cache_entries 1\n"),

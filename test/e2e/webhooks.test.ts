@@ -81,8 +81,8 @@ async function takes(language: string, run: readonly string[]): Promise<void> {
       webhook_url: url,
       webhook_secret: secret,
     });
-    const { httpStatus } = await server.logged(({ message }) => message === "webhook delivered");
-    expect(httpStatus).toBe(204);
+    const { status } = await server.logged(({ message }) => message === "webhook delivered");
+    expect(status).toBe(204);
     const result = `/v1/audio/transcriptions/${task.id}?response_format=json`;
     expect((await lines.read()).value).toBe(`transcription.completed ${result}\n`);
   } finally {
