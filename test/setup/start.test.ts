@@ -26,6 +26,13 @@ test("a fresh checkout is set up and then serves, with the arguments handed on",
   expect(calls).toContain("bun install --frozen-lockfile");
 });
 
+test("the command line is set up in the same way, and gets its arguments", async () => {
+  using checkout = new Checkout();
+  const { stdout, code } = await checkout.run("whisper-api.mjs", ["transcribe", "a.mp3", "-f", "srt"]);
+  expect(stdout).toBe("serving src/main.ts transcribe a.mp3 -f srt\n");
+  expect(code).toBe(0);
+});
+
 test("a second start runs neither package managers nor compilers, and says nothing", async () => {
   using checkout = new Checkout();
   await checkout.run("start.mjs");

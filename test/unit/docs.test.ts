@@ -219,7 +219,7 @@ describe("commands on all pages", () => {
     expect(files.filter((file) => !recordings.some(({ name }) => name === file))).toEqual([]);
 
     const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
-    const run = [...text.matchAll(/npm (?:run )?([a-z][\w:]*)/g)].map(([, name = ""]) => name);
+    const run = [...text.matchAll(/npm (?:run )?([a-z][\w:-]*)/g)].map(([, name = ""]) => name);
     expect(run.filter((name) => !(name in scripts))).toEqual([]);
     const paths = [...text.matchAll(/(?:bun|node) ((?:src|scripts|test)\/[\w./-]+)/g)].map(
       ([, path = ""]) => path,
