@@ -6,6 +6,7 @@ import { recording } from "../fixtures/index.ts";
 import { selectorsOf } from "../helpers/promql.ts";
 import { receiver } from "../helpers/receiver.ts";
 import { RealtimeClient, sound } from "./realtime-client.ts";
+import { post, running } from "./requests.ts";
 import { eventually, root, type Server, startServer, startWorker } from "./server.ts";
 import { ended, send, submit } from "./tasks-client.ts";
 
@@ -235,6 +236,24 @@ test.each(["sum(rate(x[5m])", "x{a=b}", "sum by (x)", "rate(a[5m]) /", 'x{a="1" 
   "what is no PromQL is refused: %s",
   (expression) => expect(() => selectorsOf(expression)).toThrow(/^Expected PromQL/),
 );
+
+test("a full queue, and a session too many, are counted as refusals", async () => {
+  await using full = await startServer({ env: { MAX_RUNS: "1", MAX_QUEUE: "0", MAX_SESSIONS: "0" } });
+  const abort = new AbortController();
+  const long = post(full, "en-long-95s.mp3", { signal: abort.signal }).catch(() => {});
+  await running(full);
+  expect((await post(full)).status).toBe(503);
+  const seen = await exposition(full.url);
+  expect(seen.value("whisper_runs_running")).toBe(1);
+  using client = new RealtimeClient({ url: full.url });
+  expect((await client.closed).code).toBe(1013);
+  abort.abort();
+  await long;
+  const after = await exposition(full.url);
+  expect(after.value('whisper_limit_refusals_total{budget="queue"}')).toBe(1);
+  expect(after.value('whisper_limit_refusals_total{budget="sessions"}')).toBe(1);
+  expect(after.value('whisper_http_errors_total{code="server_overloaded"}')).toBe(1);
+});
 
 describe("a worker", () => {
   test("answers those who watch it on WORKER_PORT, by the rules of a server", async () => {
