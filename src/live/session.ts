@@ -17,6 +17,7 @@ import * as events from "./events.ts";
 import { TokenBucket } from "./flow.ts";
 import { decodeG711 } from "./g711.ts";
 import { type Clock, closeCodes, type Limits } from "./limits.ts";
+import type { AudioShare } from "./shared-audio.ts";
 import { frameMs, TurnDetector, type TurnEvent } from "./turns.ts";
 import { type Decoding, Utterance } from "./utterance.ts";
 
@@ -32,6 +33,8 @@ export interface SessionOptions {
   readonly requestId: string;
   readonly clock: Clock;
   readonly limits: Limits;
+  /** Of the audio that all sessions keep. */
+  readonly share: AudioShare;
   /** Each piece of audio is charged to it when it is first transcribed. */
   readonly allowance: AudioAllowance;
   readonly config: SessionConfig;
@@ -130,6 +133,7 @@ export class Session {
     this.cancelExpiry();
     this.ended.abort();
     this.audio?.close();
+    this.options.share.hold(0);
     this.waiting.length = 0;
     this.open = null;
   }
@@ -184,6 +188,9 @@ export class Session {
     audio.append(format.type === "audio/pcm" ? bytes : decodeG711(bytes, format.type));
     this.audioMs = Math.floor(audio.appendedMs);
     this.advance();
+    if (!this.options.share.hold(this.audioMs - this.forgottenMs)) {
+      throw new AppError("audio_too_long", "Too much audio of all sessions waits to be transcribed");
+    }
   }
 
   private commit(): void {
@@ -282,6 +289,7 @@ export class Session {
     if (beforeMs <= this.forgottenMs) return;
     this.forgottenMs = beforeMs;
     audio.forget(beforeMs);
+    this.options.share.hold(this.audioMs - beforeMs);
   }
 
   private startPass(): void {

@@ -5,6 +5,7 @@ import { defaultConfig, type SessionConfig } from "../../src/live/config.ts";
 import type { Dialect } from "../../src/live/events.ts";
 import { type Clock, defaultLimits, type Limits } from "../../src/live/limits.ts";
 import { Session } from "../../src/live/session.ts";
+import { SharedAudio } from "../../src/live/shared-audio.ts";
 import { Metrics } from "../../src/metrics.ts";
 import { FakeEngine, type FakeLive } from "./engine.ts";
 
@@ -65,7 +66,12 @@ export class TestSession {
   readonly metrics = new Metrics();
   readonly session: Session;
 
-  constructor(config: Partial<SessionConfig> = {}, limits: Partial<Limits> = {}, dialect: Dialect = "ga") {
+  constructor(
+    config: Partial<SessionConfig> = {},
+    limits: Partial<Limits> = {},
+    dialect: Dialect = "ga",
+    shared = new SharedAudio(),
+  ) {
     const drop = () => {};
     this.session = new Session({
       engine: this.engine,
@@ -83,6 +89,7 @@ export class TestSession {
       metrics: this.metrics,
       requestId: "req_1",
       allowance: this.allowance,
+      share: shared.share(),
       limits: { ...defaultLimits, lifetimeMs: 60_000, ...limits },
       config: {
         ...defaultConfig,

@@ -4,6 +4,7 @@ import { defaultConfig } from "../../live/config.ts";
 import type { ServerEvent } from "../../live/events.ts";
 import { defaultLimits } from "../../live/limits.ts";
 import { Session } from "../../live/session.ts";
+import { SharedAudio } from "../../live/shared-audio.ts";
 import { Metrics } from "../../metrics.ts";
 import { Failure } from "../command.ts";
 import { commandLog } from "../terminal.ts";
@@ -45,6 +46,7 @@ export async function openLocal(model: string | undefined, listener: Listener): 
     clock,
     limits: { ...defaultLimits, lifetimeMs },
     allowance: unlimitedAudio,
+    share: new SharedAudio().share(),
     config: defaultConfig,
     dialect: "ga",
     send: (event) => listener.received(event as ServerEvent),

@@ -18,6 +18,7 @@ import {
 } from "../../live/config.ts";
 import { newId } from "../../live/events.ts";
 import { closeCodes } from "../../live/limits.ts";
+import { SharedAudio } from "../../live/shared-audio.ts";
 import { secretDocs, sessionDocs, socketDocs } from "./docs.ts";
 import { Secrets } from "./secrets.ts";
 import { Sessions } from "./sessions.ts";
@@ -40,7 +41,15 @@ export function realtime(deps: Deps, identify: Identify, limits: Limits) {
     deps.metrics,
   );
   const secrets = new Secrets();
-  const state: RealtimeState = { deps, identify, limits, spoken, sessions, secrets };
+  const state: RealtimeState = {
+    deps,
+    identify,
+    limits,
+    spoken,
+    sessions,
+    secrets,
+    sharedAudio: new SharedAudio(),
+  };
   deps.stopping.addEventListener("abort", () => sessions.endAll(closeCodes.restart));
 
   const make = (request: Request, config: SessionConfig, ms: number) => {

@@ -15,6 +15,7 @@ import { defaultConfig, type SessionConfig, type Spoken } from "../../live/confi
 import { type Dialect, errorEvent, newId } from "../../live/events.ts";
 import { closeCodes, defaultLimits } from "../../live/limits.ts";
 import { Session } from "../../live/session.ts";
+import type { SharedAudio } from "../../live/shared-audio.ts";
 import type { Secrets } from "./secrets.ts";
 import type { Sessions } from "./sessions.ts";
 
@@ -55,6 +56,7 @@ export interface RealtimeState {
   readonly spoken: Spoken;
   readonly sessions: Sessions;
   readonly secrets: Secrets;
+  readonly sharedAudio: SharedAudio;
 }
 
 /** Whose session it is, and what it begins with. */
@@ -180,7 +182,7 @@ function refuser(error: AppError, code: number): Handlers {
 }
 
 function speaker(
-  { deps, spoken, sessions }: RealtimeState,
+  { deps, spoken, sessions, sharedAudio }: RealtimeState,
   config: SessionConfig,
   dialect: Dialect,
   connection: {
@@ -200,6 +202,7 @@ function speaker(
         ...{ spoken, log, metrics, clock, requestId: connection.requestId },
         limits: { ...defaultLimits, lifetimeMs: deps.config.sessionLifetimeMs },
         allowance: connection.allowance,
+        share: sharedAudio.share(),
         config,
         dialect,
         send: (event) => sendJson(ws, event),

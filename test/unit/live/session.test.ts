@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { AppError } from "../../../src/core/errors.ts";
 import { logprobsKey } from "../../../src/live/config.ts";
+import { SharedAudio } from "../../../src/live/shared-audio.ts";
 import { TestSession } from "../../helpers/live.ts";
 
 const manual = { turn_detection: null };
@@ -553,6 +554,32 @@ describe("the end of a session", () => {
     expect(own.error()).toMatchObject({ code: "audio_too_long" });
     expect(own.closed).toEqual([{ code: 1013, reason: "audio_too_long" }]);
     expect(own.live.closed).toBe(true);
+  });
+
+  test("comes with more audio than all sessions keep together, beyond what is its own", () => {
+    const shared = new SharedAudio(1000, 500);
+    const [one, two, three] = [0, 1, 2].map(() => new TestSession(manual, {}, "ga", shared));
+    one?.append(1400); // 900 of 1000
+    two?.append(600);
+    two?.append(100);
+    expect(two?.closed).toEqual([{ code: 1013, reason: "audio_too_long" }]);
+    expect(two?.live.closed).toBe(true);
+    three?.append(500);
+    expect(three?.closed).toEqual([]);
+    one?.session.leave();
+    three?.append(900);
+    expect(three?.closed).toEqual([]);
+    three?.append(200);
+    expect(three?.closed).toEqual([{ code: 1013, reason: "audio_too_long" }]);
+  });
+
+  test("may come with as much again when what it kept is forgotten", () => {
+    const own = new TestSession(manual, {}, "ga", new SharedAudio(1000, 0));
+    for (let round = 0; round < 5; round += 1) {
+      own.append(900);
+      own.send("input_audio_buffer.clear");
+    }
+    expect(own.closed).toEqual([]);
   });
 
   test.each(["before admission", "while it runs"])(
