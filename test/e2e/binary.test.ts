@@ -11,7 +11,7 @@ import { redisServer, startRedis } from "../helpers/redis.ts";
 import { startS3 } from "../helpers/s3.ts";
 import { post, textOf } from "./requests.ts";
 import { eventually, root, startServer, startWorker } from "./server.ts";
-import { find, submit } from "./tasks-client.ts";
+import { find, send, submit } from "./tasks-client.ts";
 
 // The first build compiles the built-in decoders.
 setDefaultTimeout(300_000);
@@ -165,7 +165,10 @@ describe.skipIf(!canChangeRoot)("the compiled program in an empty root (needs th
       expect(task).toMatchObject({ status: "completed", error: null });
       expect(task.segments.map(({ text }) => text.trim())).toEqual([recording("en-sentence.wav").text]);
 
-      const [first, second] = [await post(server, "en-digits.wav"), await post(server, "en-digits.wav")];
+      const [first, second] = [
+        await send(server.url, "en-digits.wav"),
+        await send(server.url, "en-digits.wav"),
+      ];
       expect(first.headers.get("x-cache")).toBe("miss");
       expect(second.headers.get("x-cache")).toBe("hit");
       const left = (response: Response) => Number(response.headers.get("x-ratelimit-remaining-requests"));
