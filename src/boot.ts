@@ -13,10 +13,8 @@ import { Registry } from "./models/registry.ts";
 import { native } from "./native.ts";
 import { type Outbound, openOutbound } from "./net/outbound.ts";
 import type { SharedRun } from "./results/shared-run.ts";
-import { openBlobs } from "./store/blobs/open.ts";
-import { openSqliteStore } from "./store/sqlite/open.ts";
+import { openStore } from "./store/open.ts";
 import { availableWithin, type Store } from "./store/store.ts";
-import { traced } from "./store/traced.ts";
 import { TaskService } from "./tasks/tasks.ts";
 import type { TaskWatchers } from "./tasks/watchers.ts";
 import { TaskWebhooks } from "./tasks/webhooks.ts";
@@ -148,17 +146,4 @@ function openWebhooks(
     ...{ webhooks, jobs, tasks, log, metrics, outbound },
     publicUrl: config.publicUrl,
   });
-}
-
-/** Redis where it is set, else files. Throws when these cannot be written. */
-export async function openStore(config: Config, log: Logger): Promise<Store> {
-  const cache = { ttlMs: config.cacheTtlMs, maxBytes: config.cacheMaxBytes };
-  const options = { log, cache, blobs: openBlobs(config) };
-  const open = async () => {
-    if (config.redisUrl === "") return openSqliteStore(config.dataDir, options);
-    // Its libraries take 50 ms to load.
-    const { openRedisStore } = await import("./store/redis/open.ts");
-    return openRedisStore({ url: config.redisUrl, prefix: config.redisPrefix, ...options });
-  };
-  return config.otlpEndpoint === "" ? open() : traced(await open());
 }

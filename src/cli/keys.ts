@@ -1,10 +1,11 @@
 /** `whisper-api keys`: the API keys that are stored, beside those of API_KEY. */
-import { openStore } from "../boot.ts";
+
 import { loadConfig } from "../config.ts";
 import { type Scope, scopes } from "../core/caller.ts";
 import { audioLimits, requestLimits } from "../core/limits.ts";
 import { createLogger } from "../log.ts";
 import type { Keys, StoredKey } from "../store/keys.ts";
+import { openStore } from "../store/open.ts";
 import { availableWithin } from "../store/store.ts";
 import { type Define, exitCodes, Failure } from "./command.ts";
 

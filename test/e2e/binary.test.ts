@@ -34,9 +34,11 @@ const mounted = (...namespaces: string[]) => [
 
 const env = { ...tools, DATA_DIR: "/data", MODELS_DIR: "/models", VAD_MODEL: "off" };
 
-async function run(...args: string[]) {
+const run = (...args: string[]) => runWith({}, ...args);
+
+async function runWith(more: Record<string, string>, ...args: string[]) {
   const child = Bun.spawn([...mounted(), ...args], {
-    env: { ...env, WHISPER_MODEL: "demo", THREADS: "1", HOST: "127.0.0.1", PORT: "0" },
+    env: { ...env, WHISPER_MODEL: "demo", THREADS: "1", HOST: "127.0.0.1", PORT: "0", ...more },
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
@@ -98,6 +100,17 @@ describe.skipIf(!canChangeRoot)("the compiled program in an empty root (needs th
     expect(code).toBe(0);
     expect(stdout).toMatch(/^ok {4}Addon {6}whisper\.cpp /m);
     expect(stdout).toMatch(/^(warn {2}Decoders {3}.*: libav\w+\.so|warn {2}Decoders {3}built without)/m);
+  });
+
+  test("says in a sentence that it cannot unpack what it carries, and what to do", async () => {
+    const nowhere = { BUN_TMPDIR: "/proc" };
+    const { code, stdout, stderr } = await runWith(nowhere, "transcribe", "/en-sentence.wav");
+    expect([code, stdout]).toEqual([2, ""]);
+    expect(stderr).toMatch(/^The addon cannot be loaded \(whisper-api doctor says more\)\. [^\n]+\n$/);
+    const doctor = await runWith(nowhere, "doctor");
+    expect(doctor).toMatchObject({ code: 1, stderr: "One thing has to be mended.\n" });
+    expect(doctor.stdout).toMatch(/^fail {2}Addon .*\n.*BUN_TMPDIR: it has to be writable/m);
+    expect((await runWith(nowhere, "--help")).code).toBe(0);
   });
 
   test("serves, answers `health`, and ends with 0", async () => {

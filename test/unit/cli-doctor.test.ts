@@ -40,6 +40,8 @@ describe("the doctor on the addon", () => {
   test.each([
     ["the process died of SIGILL", "lacks what the addon was built for"],
     ["Cannot find module '../build/Release/whisper.node'", "npm start builds it"],
+    ["This processor is too old for this build: it needs AVX2", "lacks what the addon was built for"],
+    ["/tmp/x.node: failed to map segment from shared object", "BUN_TMPDIR"],
     ["undefined symbol: napi_x", "Build it again"],
   ])("has a remedy for %p", (problem, remedy) => {
     expect(checkAddon({ info: null, problem })).toMatchObject({

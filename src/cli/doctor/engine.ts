@@ -59,11 +59,13 @@ export async function runProbe(weights: string | true): Promise<void> {
 export function checkAddon({ info, problem }: Probe): Finding {
   const topic = "Addon";
   if (info) return { level: "ok", topic, text: `whisper.cpp ${info.version}, kernels for ${info.kernels}` };
-  const remedy = /SIGILL/.test(problem)
-    ? "This CPU lacks what the addon was built for: build it on this machine with npm start."
-    : /Cannot find module|ENOENT/.test(problem)
-      ? "It is not built: npm start builds it."
-      : "Build it again: remove build/ and run npm start.";
+  const remedy = /SIGILL|processor is too old/.test(problem)
+    ? "This CPU lacks what the addon was built for: x86-64-v3 (2013 and later), or armv8.2 with dot products."
+    : /\$bunfs|failed to map segment/.test(problem)
+      ? "What this program carries is unpacked to /tmp, or the folder in BUN_TMPDIR: it has to be writable and not noexec."
+      : /Cannot find module|ENOENT/.test(problem)
+        ? "It is not built: npm start builds it."
+        : "Build it again: remove build/ and run npm start.";
   return { level: "fail", topic, text: `cannot be loaded: ${problem}`, remedy };
 }
 

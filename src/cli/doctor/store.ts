@@ -1,10 +1,10 @@
 /** Where the server keeps what outlives a request: whether it can be written to, as the server would do it. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { openStore } from "../../boot.ts";
 import { type Config, ConfigError } from "../../config.ts";
 import type { Logger } from "../../log.ts";
 import { openBlobs } from "../../store/blobs/open.ts";
+import { openStore } from "../../store/open.ts";
 import { availableWithin } from "../../store/store.ts";
 import type { Finding } from "../doctor.ts";
 
