@@ -40,15 +40,23 @@ export function recordingLine(name: string, doneS: number, totalS: number, elaps
 /** The `onProgress` of a download: a line that changes in a terminal, a line every ten percent elsewhere. */
 export function downloadProgress(name: string): (progress: DownloadProgress) => void {
   const live = process.stderr.isTTY ? createLogUpdate(process.stderr) : null;
-  let drawnMs = Number.NEGATIVE_INFINITY;
   let tenths = 0;
+  let latest: DownloadProgress;
+  let pending: Timer | null = null;
   return (progress) => {
     const fraction = progress.doneBytes / progress.totalBytes;
-    if (live) {
-      if (fraction < 1 && performance.now() - drawnMs < redrawMs) return;
-      drawnMs = performance.now();
+    latest = progress;
+    if (live && fraction >= 1) {
+      if (pending) clearTimeout(pending);
       live(downloadLine(name, progress, true));
-      if (fraction >= 1) live.done();
+      live.done();
+    } else if (live) {
+      // Of what comes together the last is drawn: a connection that stalls must not leave an older line.
+      pending ??= setTimeout(() => {
+        pending = null;
+        live(downloadLine(name, latest, true));
+      }, redrawMs);
+      pending.unref();
     } else if (Math.floor(10 * fraction) > tenths) {
       tenths = Math.floor(10 * fraction);
       process.stderr.write(`${downloadLine(name, progress, false)}\n`);
