@@ -124,7 +124,7 @@ describe("a file", () => {
     [
       "that is too long",
       async () => ({ file: await bytesOf("en-long-95s.mp3") }),
-      aboutFile("audio_too_long", "The recording is longer than 60.0 s, the limit of this server"),
+      aboutFile("audio_too_long", "The recording is longer than 60 s, the limit of this server"),
     ],
     [
       "sent as text",

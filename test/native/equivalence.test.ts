@@ -224,7 +224,8 @@ describe.each([
   { where: "the recordings of this checkout", all: recordings },
   { where: `the other recordings of the whole set (${needsMoreRecordings})`, all: moreRecordings },
 ])("$where", ({ all }) => {
-  for (const set of sets) {
+  // of the whole set only what is true of every recording: the rest is more of the same
+  for (const set of all === recordings || Bun.env.EQUIVALENCE === "all" ? sets : sets.slice(0, 2)) {
     const skipped = all === null || (set.options.vad && vadModel === null);
     const name = set.options.vad ? `${set.name} (${needsVadModel})` : set.name;
     test.skipIf(skipped === true)(name, async () => {

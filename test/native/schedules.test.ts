@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import type { Model, Pcm, RunEvent, RunOptions } from "../../src/native.ts";
 import { decodeFixture, type Execution, openModel, segmentsOf, start, transcribe } from "./harness.ts";
 
-const schedules = Number(Bun.env.SCHEDULES ?? 100);
+const schedules = Number(Bun.env.SCHEDULES ?? 50);
 const firstSeed = Number(Bun.env.SEED ?? 1);
 /** Rows that are computed together are added up in another order. */
 const largestLogprobDifference = 0.02;
