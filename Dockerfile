@@ -30,19 +30,20 @@ COPY --from=bun /usr/local/bin/bun /usr/local/bin/bun
 # Packages and addon first: they take minutes, and change rarely.
 FROM system AS build
 ARG FLAGS=--cpu
+ARG BUN_INSTALL_CACHE_DIR=/bun-cache
 WORKDIR /src
 COPY package.json bun.lock bunfig.toml CMakeLists.txt ./
 COPY scripts scripts
 COPY src/models/lock.mjs src/models/
 COPY native native
 COPY test/native/programs test/native/programs
-RUN --mount=type=cache,target=/root/.bun/install/cache \
+RUN --mount=type=cache,target=/bun-cache \
     bun scripts/addon.mjs ${FLAGS} \
  && cmake --build build --target portable --parallel "$(nproc)"
 COPY tsconfig.json ./
 COPY models/demo.bin models/
 COPY src src
-RUN --mount=type=cache,target=/root/.bun/install/cache \
+RUN --mount=type=cache,target=/bun-cache \
     bun scripts/binary.mjs
 
 FROM ${RUN_IMAGE}

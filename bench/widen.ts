@@ -8,44 +8,37 @@
  * projections: they compute, and add nothing to the residual stream.
  */
 import { rename } from "node:fs/promises";
+import { families } from "../src/models/shape.ts";
 import { readModel, type Tensor, writeModel } from "./ggml.ts";
 
-const shapes = {
-  tiny: { state: 384, layers: 4 },
-  base: { state: 512, layers: 6 },
-  small: { state: 768, layers: 12 },
-  medium: { state: 1024, layers: 24 },
-  large: { state: 1280, layers: 32 },
-} as const;
-
-export type Shape = keyof typeof shapes;
+export type Shape = keyof typeof families;
 
 export function isShape(name: string): name is Shape {
-  return Object.hasOwn(shapes, name);
+  return Object.hasOwn(families, name);
 }
 
 /** Writes `source` in the given shape to `target` (f16). Throws when the small model does not fit into the shape. */
 export async function widen(source: string, shapeName: Shape, target: string): Promise<void> {
-  const shape = shapes[shapeName];
+  const shape = families[shapeName];
   const model = await readModel(source);
   const { state, heads, audioLayers, textLayers } = model.header;
-  const k = shape.state / state;
-  if (!Number.isInteger(k) || shape.layers < Math.max(audioLayers, textLayers)) {
+  const k = shape.audioWidth / state;
+  if (!Number.isInteger(k) || shape.audioLayers < Math.max(audioLayers, textLayers)) {
     throw new Error(
       `a ${state}-wide, ${audioLayers}+${textLayers}-layer model does not fit into ${shapeName}`,
     );
   }
   const tensors = model.tensors.map((tensor) => widenTensor(tensor, k));
   const added = [
-    ...addedLayers(tensors, "encoder", audioLayers, shape.layers),
-    ...addedLayers(tensors, "decoder", textLayers, shape.layers),
+    ...addedLayers(tensors, "encoder", audioLayers, shape.audioLayers),
+    ...addedLayers(tensors, "decoder", textLayers, shape.audioLayers),
   ];
   const header = {
     ...model.header,
-    state: shape.state,
+    state: shape.audioWidth,
     heads: heads * k,
-    audioLayers: shape.layers,
-    textLayers: shape.layers,
+    audioLayers: shape.audioLayers,
+    textLayers: shape.audioLayers,
   };
   const partial = `${target}.part`;
   await writeModel(partial, { header, tables: model.tables, tensors: [...tensors, ...added] });

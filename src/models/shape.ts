@@ -66,7 +66,8 @@ export function languagesOf(shape: Pick<Shape, "vocabulary">): readonly string[]
   return isMultilingual(shape) ? languageCodes.slice(0, shape.vocabulary - 51_766) : ["en"];
 }
 
-const families = {
+/** Width and layers of the encoder, by the name of the size. */
+export const families = {
   tiny: { audioWidth: 384, audioLayers: 4 },
   base: { audioWidth: 512, audioLayers: 6 },
   small: { audioWidth: 768, audioLayers: 12 },

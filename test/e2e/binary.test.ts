@@ -7,6 +7,7 @@ import { copyFile, mkdir, mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { recording } from "../fixtures/index.ts";
+import { told } from "../helpers/child.ts";
 import { redisServer, startRedis } from "../helpers/redis.ts";
 import { startS3 } from "../helpers/s3.ts";
 import { post, textOf } from "./requests.ts";
@@ -43,12 +44,7 @@ async function runWith(more: Record<string, string>, ...args: string[]) {
     stdout: "pipe",
     stderr: "pipe",
   });
-  const [stdout, stderr, code] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
-  return { code, stdout, stderr };
+  return told(child);
 }
 
 const serve = (more: Record<string, string> = {}, ...args: string[]) =>

@@ -3,17 +3,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { vadModel } from "../fixtures/index.ts";
+import { type Told, told } from "../helpers/child.ts";
 import { inTerminal, type TerminalRun } from "../helpers/terminal.ts";
 import { root } from "./server.ts";
 
 /** The program and its first argument. */
 export const main = [process.execPath, join(root, "src/main.ts")];
-
-export interface Told {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 type Env = Readonly<Record<string, string>>;
 
@@ -56,12 +51,7 @@ export class CommandLine implements AsyncDisposable {
       stdout: "pipe",
       stderr: "pipe",
     });
-    const [stdout, stderr, code] = await Promise.all([
-      new Response(child.stdout).text(),
-      new Response(child.stderr).text(),
-      child.exited,
-    ]);
-    return { code, stdout, stderr };
+    return told(child);
   }
 
   /** In a terminal of 80 columns. */

@@ -1,29 +1,19 @@
 /** `whisper-api keys` beside a server that runs. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { type Told, told } from "../helpers/child.ts";
 import { redisServer, startRedis } from "../helpers/redis.ts";
 import { eventually, root, type Server, startServer } from "./server.ts";
 
 setDefaultTimeout(60_000);
 
-interface Said {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-async function keys(env: Record<string, string>, ...args: string[]): Promise<Said> {
+async function keys(env: Record<string, string>, ...args: string[]): Promise<Told> {
   const child = Bun.spawn([process.execPath, "src/main.ts", "keys", ...args], {
     cwd: root,
     env: { PATH: Bun.env.PATH, LOG_FORMAT: "json", ...env },
     stdout: "pipe",
     stderr: "pipe",
   });
-  const [stdout, stderr, code] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
-  return { code, stdout, stderr };
+  return told(child);
 }
 
 async function answer(server: Server, key?: string): Promise<[status: number, message: string]> {
