@@ -78,10 +78,7 @@ async function obtain(deps: TranscribeDeps, request: TranscriptionRequest): Prom
   const key = resultKey(request.file.sha256, options, weights);
   const stored = await find(deps, key, cache.maxAgeMs);
   if (signal.aborted) throw AppError.cancelled(signal);
-  if (stored) {
-    deps.log.info("found in the cache", { requestId });
-    return tell("hit", replay(stored));
-  }
+  if (stored) return tell("hit", replay(stored));
   for (;;) {
     const joined = deps.runs.get(key);
     if (!joined || !mayJoin(request, joined)) break;

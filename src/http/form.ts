@@ -19,8 +19,16 @@ export const integerIn = (minimum: number, maximum: number, options: object = {}
 export type FieldValues<Table extends FieldTable> = { [Key in keyof Table]?: Static<Table[Key]> };
 
 /** Our name of a field as it is written in forms, error messages and the documentation. */
-export const wireName = (key: string): string =>
-  key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+export function wireName(key: string): string {
+  const known = wireNames.get(key);
+  if (known !== undefined) return known;
+  const name = key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  wireNames.set(key, name);
+  return name;
+}
+
+/** Every form asks for all of them. */
+const wireNames = new Map<string, string>();
 
 /**
  * Reads the fields of `table`; others are ignored. `name` tells how a key is written in `texts`. Throws invalid_value that names

@@ -58,7 +58,7 @@ export function trail(
     const { method } = request;
     const route = routes.pathOf(path) ?? "unmatched";
     const span = probes.has(route) ? null : requestSpan(request, route, id);
-    const write = (status: number, bytes: number) => {
+    const write = (status: number, bytes: number, cache?: string) => {
       span?.end(status);
       metrics.requests.inc({ route, method: knownMethods.has(method) ? method : "other", status });
       if (status !== 101) metrics.requestSeconds.observe({ route }, (performance.now() - startedAt) / 1000);
@@ -67,7 +67,7 @@ export function trail(
       const level = path.startsWith("/v1/") ? "info" : "debug";
       log[level]("request", {
         ...{ requestId: id, caller: callerIdOf(request), method, path: path.slice(0, 200) },
-        ...{ status, code, ms: elapsedMs(), bytes },
+        ...{ status, code, cache, ms: elapsedMs(), bytes },
       });
     };
 
@@ -88,14 +88,15 @@ export function trail(
     headers.set("openai-processing-ms", String(elapsedMs()));
 
     const { status } = response;
+    const cache = headers.get("x-cache") ?? undefined;
     if (response.body && headers.get("content-type")?.startsWith("text/event-stream")) {
       return new Response(
-        counted(response.body, (bytes) => write(status, bytes)),
+        counted(response.body, (bytes) => write(status, bytes, cache)),
         { status, headers },
       );
     }
     const body = await response.blob();
-    write(status, body.size);
+    write(status, body.size, cache);
     return new Response(request.method === "HEAD" || body.size === 0 ? null : body, { status, headers });
   };
 }

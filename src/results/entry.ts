@@ -38,10 +38,29 @@ export async function encodeEntry(key: string, { storedAtMs, events }: Entry): P
   return Buffer.concat([digestOf(key, packed), packed]);
 }
 
+/** What has been decoded, by its digest: many may ask for one recording within a short time. Held by nothing else it goes. */
+const decoded = new Map<string, WeakRef<Entry>>();
+const gone = new FinalizationRegistry((digest: string) => {
+  if (!decoded.get(digest)?.deref()) decoded.delete(digest);
+});
+
 /** null: it is damaged, or not of `key`. Never rejects. Other work of this thread goes on meanwhile. */
 export async function decodeEntry(key: string, bytes: Uint8Array): Promise<Entry | null> {
   const packed = bytes.subarray(digestBytes);
-  if (!digestOf(key, packed).equals(bytes.subarray(0, digestBytes))) return null;
+  const digest = digestOf(key, packed);
+  if (!digest.equals(bytes.subarray(0, digestBytes))) return null;
+  const name = digest.toString("latin1");
+  const known = decoded.get(name)?.deref();
+  if (known) return known;
+  const entry = await unpackEntry(packed);
+  if (entry) {
+    decoded.set(name, new WeakRef(entry));
+    gone.register(entry, name);
+  }
+  return entry;
+}
+
+async function unpackEntry(packed: Uint8Array): Promise<Entry | null> {
   try {
     const bounds = { maxOutputLength: maxJsonBytes };
     const isShort = packed.length < shortBytes / 4;

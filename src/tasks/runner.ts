@@ -2,13 +2,12 @@
 import type { CallerLimits } from "../core/caller.ts";
 import { AppError } from "../core/errors.ts";
 import type { AudioAllowance } from "../core/limits.ts";
-import type { TranscriptEvent } from "../core/transcript.ts";
 import type { Logger } from "../log.ts";
 import type { Blobs } from "../store/blobs.ts";
 import type { Job, JobResult } from "../store/jobs.ts";
 import type { Task, Tasks } from "../store/tasks.ts";
 import { annotate, span } from "../tracing.ts";
-import { type TranscribeDeps, transcribe } from "../transcribe.ts";
+import { type CacheStatus, type TranscribeDeps, type Transcription, transcribe } from "../transcribe.ts";
 import { Charge } from "./charge.ts";
 import { originOf, requestOf, type TaskRequest } from "./request.ts";
 import { Resumption } from "./resumption.ts";
@@ -98,9 +97,9 @@ export class TaskRunner {
       const request = requestOf(task);
       const allowance = this.options.audio(task.caller, request.limits);
       charge = new Charge(task, allowance, (durationMs) => writer.tell({ durationMs }));
-      const language = await this.transcribe(task, request, { signal, writer, charge });
+      const { language, cache } = await this.transcribe(task, request, { signal, writer, charge });
       if (await writer.finish({ status: "completed", language })) {
-        log.info("task completed", { ...fields, ms: this.tell(task, "completed") });
+        log.info("task completed", { ...fields, cache, ms: this.tell(task, "completed") });
       }
       return undefined;
     } catch (error) {
@@ -132,12 +131,12 @@ export class TaskRunner {
     }
   }
 
-  /** The language that was spoken. Everything is stored when it resolves. */
+  /** The language that was spoken, and where the result came from. Everything is stored when it resolves. */
   private async transcribe(
     task: Task,
     request: TaskRequest,
     { signal, writer, charge }: { signal: AbortSignal; writer: TaskWriter; charge: Charge },
-  ): Promise<string> {
+  ): Promise<{ language: string; cache: CacheStatus }> {
     if (task.losses >= mostLosses) {
       throw new AppError(
         "internal_error",
@@ -146,7 +145,8 @@ export class TaskRunner {
     }
     const resumption = new Resumption(await Array.fromAsync(segmentsOf(this.options.tasks, task)));
     let language = "en";
-    for await (const event of await this.start(task, request, signal, charge)) {
+    const events = await this.start(task, request, signal, charge);
+    for await (const event of events) {
       if (event.type === "start") writer.tell({ durationMs: event.durationMs, channels: event.channels });
       else if (event.type === "progress") writer.tell({ doneMs: event.doneMs, totalMs: event.totalMs });
       else if (event.type === "done") language = event.language;
@@ -157,7 +157,7 @@ export class TaskRunner {
     }
     const correction = resumption.end();
     if (correction) writer.correct(correction);
-    return language;
+    return { language, cache: events.cache };
   }
 
   /** Resolves when the run has begun: the recording is not needed then. */
@@ -166,7 +166,7 @@ export class TaskRunner {
     { model, options, sha256, requestId }: TaskRequest,
     signal: AbortSignal,
     charge: Charge,
-  ): Promise<AsyncIterable<TranscriptEvent>> {
+  ): Promise<Transcription> {
     await using file = await this.options.blobs.open(task.blob);
     if (!file) throw new AppError("internal_error", "The recording of this task is lost");
     return await transcribe(this.options.deps, {

@@ -56,6 +56,14 @@ test("the answer from the cache is the first one, byte for byte, whatever floats
   }
 });
 
+test("the line of a request in the log says where its answer came from, also of a stream", async () => {
+  await using server = await testServer();
+  for (const stream of ["false", "false", "true"]) await post(server, { stream });
+  await post(server, { temperature: "2" });
+  const told = server.log.filter(({ message }) => message === "request").map(({ fields }) => fields?.cache);
+  expect(told).toEqual(["miss", "hit", "hit", undefined]);
+});
+
 test("uploads that arrive together are one run, and all leave nothing behind", async () => {
   await using server = await testServer();
   const all = await Promise.all(

@@ -1,4 +1,4 @@
-/** The cache in a table. Each call is one transaction, so that processes on one file share it. */
+/** The cache in a table that the processes on one file share. */
 import type { Database } from "bun:sqlite";
 import type { Cache, CacheLimits } from "../cache.ts";
 import { ask } from "./ask.ts";
@@ -38,10 +38,14 @@ export class SqliteCache implements Cache {
     if (this.limits.maxBytes === 0) return null;
     return ask(() => {
       const found = this.database
-        .query<{ value: Uint8Array }, { key: string; now: number }>(
-          `update cache set used = ${nextUse} where key = $key and expires_at_ms > $now returning value`,
+        .query<{ value: Uint8Array; isLatest: number }, { key: string; now: number }>(
+          `select value, used = (select max(used) from cache) isLatest from cache where key = $key and expires_at_ms > $now`,
         )
         .get({ key, now: this.now() });
+      // many may ask for the same within a short time: nothing is to be written for that
+      if (found && !found.isLatest) {
+        this.database.query(`update cache set used = ${nextUse} where key = $key`).run({ key });
+      }
       return found?.value ?? null;
     });
   }

@@ -34,6 +34,13 @@ test("an entry comes back as it was", async () => {
   expect(await decodeEntry("key", await encodeEntry("key", entry))).toEqual(entry);
 });
 
+test("what is asked for again while somebody holds it is not decoded again", async () => {
+  const bytes = await encodeEntry("key", entry);
+  const held = await decodeEntry("key", bytes);
+  expect(await decodeEntry("key", Uint8Array.from(bytes))).toBe(held);
+  expect(await decodeEntry("key", await encodeEntry("key", { ...entry, storedAtMs: 1 }))).not.toBe(held);
+});
+
 test("no digit of a number is lost", async () => {
   const bits = new DataView(new ArrayBuffer(8));
   const numbers = Array.from({ length: 2000 }, () => {
