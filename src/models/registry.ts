@@ -23,7 +23,6 @@ import {
   noRoomNow,
   notInCatalogue,
   notInstalled,
-  shuttingDown,
   unknown,
   unusable,
 } from "./refusals.ts";
@@ -222,7 +221,7 @@ export class Registry implements Models {
     const present = this.models.get(id);
     if (present) return this.take(present);
     if (file.shape === null || this.damaged.get(file.path) === file.version) throw damaged(id);
-    if (this.isClosing) throw shuttingDown();
+    if (this.isClosing) throw AppError.shuttingDown();
     return this.take(this.load(file, this.makeRoom(file)));
   }
 
