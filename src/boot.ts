@@ -1,6 +1,7 @@
 import { version } from "../package.json";
 import { downloadProgress } from "./cli/progress.ts";
-import { type Config, defaultSlots, threadsOn } from "./config.ts";
+import type { Config } from "./config/settings.ts";
+import { defaultSlots, threadsOn } from "./config/topics/computing.ts";
 import { Admission } from "./engine/admission.ts";
 import { SampleMemory } from "./engine/sample-memory.ts";
 import { openWhisperEngine } from "./engine/whisper.ts";

@@ -3,7 +3,8 @@
 import { Command, CommanderError } from "commander";
 import { hanging } from "./cli/columns.ts";
 import { type Define, exitCodes, Failure } from "./cli/command.ts";
-import { ConfigError, helpText } from "./config.ts";
+import { ConfigError } from "./config/load.ts";
+import { helpText } from "./config/show.ts";
 import { AppError } from "./core/errors.ts";
 
 /** Summary and file of each command, in the order of the help. A file is loaded when its command is meant. */

@@ -1,5 +1,5 @@
 /** The key that commands show to a server. */
-import { loadConfig } from "../config.ts";
+import { loadConfig } from "../config/load.ts";
 
 /** The given one, else the first of API_KEY. */
 export const apiKey = (given: string | undefined): string | undefined =>

@@ -1,6 +1,6 @@
 /** `whisper-api doctor`: what is needed, whether it is there, and what to do where it is not. */
 import { styleText } from "node:util";
-import { ConfigError, loadConfig } from "../config.ts";
+import { ConfigError, loadConfig } from "../config/load.ts";
 import { hanging } from "./columns.ts";
 import { type Define, Failure } from "./command.ts";
 import {

@@ -1,5 +1,5 @@
 /** `whisper-api health`: asks a running server how it is, for supervisors and for images that have no other HTTP client. */
-import { loadConfig } from "../config.ts";
+import { loadConfig } from "../config/load.ts";
 import { type Define, exitCodes, Failure, integerOption } from "./command.ts";
 import { printResult } from "./terminal.ts";
 

@@ -1,6 +1,6 @@
 /** `whisper-api keys`: the API keys that are stored, beside those of API_KEY. */
 
-import { loadConfig } from "../config.ts";
+import { loadConfig } from "../config/load.ts";
 import { type Scope, scopes } from "../core/caller.ts";
 import { audioLimits, requestLimits } from "../core/limits.ts";
 import { createLogger } from "../log.ts";

@@ -2,7 +2,8 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Argument } from "commander";
-import { type Config, loadConfig } from "../config.ts";
+import { loadConfig } from "../config/load.ts";
+import type { Config } from "../config/settings.ts";
 import { speechModels, vadModels, type Weights } from "../models/catalog.ts";
 import { download, sizeOf } from "../models/download.ts";
 import { find as findWeights } from "../models/ensure.ts";

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { version } from "../../package.json";
 import { boot } from "../boot.ts";
-import { loggableConfig } from "../config.ts";
+import { loggableConfig } from "../config/show.ts";
 import { removeLeftovers } from "../http/temporary-file.ts";
 import { createLogger } from "../log.ts";
 import { createServer } from "../server.ts";

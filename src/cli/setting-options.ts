@@ -1,6 +1,7 @@
-/** The settings as options of a command: --whisper-model for WHISPER_MODEL. One table (config.ts), one parser, one message. */
+/** The settings as options of a command: --whisper-model for WHISPER_MODEL. One table (config/settings.ts), one parser, one message. */
 import { type Command, Option } from "commander";
-import { environmentWith, loadConfig, publicSettings } from "../config.ts";
+import { environmentWith, loadConfig } from "../config/load.ts";
+import { publicSettings } from "../config/show.ts";
 
 const options = publicSettings.map(({ env, help, default: initial }) => ({
   env,

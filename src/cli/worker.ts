@@ -1,7 +1,8 @@
 /** `whisper-api worker`: transcribes tasks that others have taken, until it is told to stop. HTTP only for those who watch it. */
 import { version } from "../../package.json";
 import { boot } from "../boot.ts";
-import { loadConfig, loggableConfig } from "../config.ts";
+import { loadConfig } from "../config/load.ts";
+import { loggableConfig } from "../config/show.ts";
 import { createLogger } from "../log.ts";
 import { createMonitor } from "../server.ts";
 import { startTracing } from "../tracing.ts";

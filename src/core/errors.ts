@@ -96,6 +96,11 @@ export class AppError extends Error {
       : new AppError("request_cancelled", "The request was cancelled", { cause: reason });
   }
 
+  /** What work is told that came, or did not end, before the server stopped. */
+  static shuttingDown(): AppError {
+    return new AppError("server_shutting_down", "The server is shutting down", { retryAfterSeconds: 5 });
+  }
+
   /** What a caller may know of `error`: an unknown one becomes internal_error, which tells nothing. */
   static from(error: unknown, message = "The server had an error while processing your request"): AppError {
     if (error instanceof AppError) return error;

@@ -148,12 +148,12 @@ export class Share {
     };
     if (!this.closing.signal.aborted) return { ...ticket, release };
     release();
-    throw shuttingDown();
+    throw AppError.shuttingDown();
   }
 
   /** Refuses everyone who waits or comes from now on. Resolves when the last ticket is released. */
   close(): Promise<void> {
-    this.closing.abort(shuttingDown());
+    this.closing.abort(AppError.shuttingDown());
     this.settle();
     return this.idle.promise;
   }
@@ -162,7 +162,3 @@ export class Share {
     if (this.closing.signal.aborted && this.own.running === 0) this.idle.resolve();
   }
 }
-
-/** What work is told that came, or did not end, before the server stopped. */
-export const shuttingDown = () =>
-  new AppError("server_shutting_down", "The server is shutting down", { retryAfterSeconds: 5 });

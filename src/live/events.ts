@@ -1,7 +1,8 @@
 /** What a session tells its client: OpenAI's server events, in the names of the GA interface or of the beta. */
 import type { AppError } from "../core/errors.ts";
 import type { Segment } from "../core/transcript.ts";
-import { betaSessionObject, type SessionConfig, type SessionIdentity, sessionObject } from "./config.ts";
+import type { SessionConfig } from "./config.ts";
+import { betaSessionObject, type SessionIdentity, sessionObject } from "./session-object.ts";
 
 export type Dialect = "ga" | "beta";
 

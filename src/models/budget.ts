@@ -15,8 +15,12 @@ export class Budget {
   /** slots: as many as each model is to have. maxBytes: 0 = no limit. */
   constructor(private readonly limits: { readonly slots: number; readonly maxBytes: number }) {}
 
-  /** As many slots as are wanted and fit beside WHISPER_MODEL, but one at least. */
-  needOf(fileBytes: number, shape: Shape): Need {
+  /**
+   * As many slots as are wanted and fit beside WHISPER_MODEL, but one at least. `shape` null: the file is damaged, and the addon will say
+   * what is wrong with it.
+   */
+  needOf(fileBytes: number, shape: Shape | null): Need {
+    if (!shape) return { needBytes: fileBytes, slotsBytes: 0 };
     const { slots: wanted, maxBytes } = this.limits;
     if (maxBytes === 0) return { needBytes: memoryBytes(fileBytes, shape, wanted), slotsBytes: 0 };
     const each = bytesPerSlot(shape);

@@ -5,6 +5,7 @@ import { speechModels, vadModels } from "./catalog.ts";
 import { demoFile } from "./demo.ts";
 import { digestOf, noteOf } from "./digest.ts";
 import { type EnsuredModel, modelIdOf } from "./ensure.ts";
+import { notInstalled, unknown } from "./refusals.ts";
 import { readShape, type Shape } from "./shape.ts";
 
 export interface WeightsFile {
@@ -43,8 +44,17 @@ export class ModelsFolder {
     return this.files;
   }
 
+  /** As of the last look. */
   find(id: string): WeightsFile | undefined {
     return this.files.find((file) => file.id === id);
+  }
+
+  /** Looks for it. Rejects with model_not_found, which says whether it could be installed. */
+  async get(id: string): Promise<WeightsFile> {
+    await this.look();
+    const file = this.find(id);
+    if (file) return file;
+    throw speechModels.some(({ name }) => name === id) ? notInstalled(id) : unknown(id);
   }
 
   /** Reads the folder, and the headers of files that are new. A folder that is not there is empty. */

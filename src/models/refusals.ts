@@ -33,9 +33,6 @@ export const noRoomNow = (id: string) =>
     retryAfterSeconds: 10,
   });
 
-export const shuttingDown = () =>
-  new AppError("server_shutting_down", "The server is shutting down", { retryAfterSeconds: 5 });
-
 export const damaged = (id: string, cause?: unknown) =>
   new AppError("model_unavailable", `${shown(id)} cannot be used: its file is damaged, or no model`, {
     param: "model",

@@ -1,5 +1,5 @@
 /** The store that the settings name. */
-import type { Config } from "../config.ts";
+import type { Config } from "../config/settings.ts";
 import type { Logger } from "../log.ts";
 import { openBlobs } from "./blobs/open.ts";
 import { openSqliteStore } from "./sqlite/open.ts";

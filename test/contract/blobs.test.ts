@@ -4,7 +4,7 @@ import { mkdtemp, readdir, rm, stat, utimes } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { S3Client } from "bun";
-import { loadConfig } from "../../src/config.ts";
+import { loadConfig } from "../../src/config/load.ts";
 import { DiskBlobs } from "../../src/store/blobs/disk.ts";
 import { openBlobs } from "../../src/store/blobs/open.ts";
 import { S3Blobs } from "../../src/store/blobs/s3.ts";

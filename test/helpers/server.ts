@@ -2,7 +2,8 @@
 import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Config, loadConfig } from "../../src/config.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import type { Config } from "../../src/config/settings.ts";
 import type { Engine } from "../../src/engine/engine.ts";
 import { audioOf } from "../../src/http/limits.ts";
 import { Metrics } from "../../src/metrics.ts";

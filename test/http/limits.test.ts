@@ -1,7 +1,7 @@
 /** What a caller who has limits sees. */
 import { describe, expect, test } from "bun:test";
 import OpenAI from "openai";
-import type { Config } from "../../src/config.ts";
+import type { Config } from "../../src/config/settings.ts";
 import { AppError } from "../../src/core/errors.ts";
 import { audioLimits, requestLimits } from "../../src/core/limits.ts";
 import { duration } from "../../src/http/limits.ts";

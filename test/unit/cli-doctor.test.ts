@@ -6,7 +6,7 @@ import { spread } from "../../src/cli/bench.ts";
 import { checkAddon, checkCpu, checkFfmpeg, checkGpu } from "../../src/cli/doctor/engine.ts";
 import { checkFolders, checkKeys, checkPort } from "../../src/cli/doctor/place.ts";
 import { checkStore } from "../../src/cli/doctor/store.ts";
-import { loadConfig } from "../../src/config.ts";
+import { loadConfig } from "../../src/config/load.ts";
 import { openSqliteStore } from "../../src/store/sqlite/open.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
 import { freePort, redisServer, startRedis } from "../helpers/redis.ts";

@@ -1,12 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import {
-  ConfigError,
-  helpText,
-  loadConfig,
-  loggableConfig,
-  markdownTables,
-  threadsOn,
-} from "../../src/config.ts";
+import { ConfigError, loadConfig } from "../../src/config/load.ts";
+import { helpText, loggableConfig, markdownTables } from "../../src/config/show.ts";
+import { threadsOn } from "../../src/config/topics/computing.ts";
 
 const configOf = (env: Record<string, string>) => loadConfig(env).config;
 

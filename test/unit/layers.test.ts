@@ -4,7 +4,7 @@ import { Glob } from "bun";
 
 /** Paths inside src, by layer. A file that no pattern knows has no place in the design. */
 const layers = [
-  /^(core\/.+|(assets\.d|config|log|metrics|native|tracing)\.ts)$/,
+  /^((config|core)\/.+|(assets\.d|log|metrics|native|tracing)\.ts)$/,
   /^(engine|models|net|store)\/.+$/,
   /^(transcribe\.ts|(live|results|tasks)\/.+)$/,
   /^(http\/.+|modules\/[^/]+\/.+)$/,
@@ -67,7 +67,9 @@ function violations(path: string, source: string): string[] {
   const readsEnv =
     /\b(Bun|process|import\.meta)\??\.env\b|\benv\b[^;]*\bfrom\s*["'](bun|(node:)?process)["']/;
   return [
-    ...(path !== "config.ts" && readsEnv.test(code) ? [`${path}: only config.ts reads the environment`] : []),
+    ...(path !== "config/load.ts" && readsEnv.test(code)
+      ? [`${path}: only config/load.ts reads the environment`]
+      : []),
     ...importsOf(source).flatMap((found) => {
       const broken = brokenByImport(path, found);
       return broken ? [`${path} -> ${found.specifier}: ${broken}`] : [];
@@ -120,7 +122,7 @@ describe("the layers of src", () => {
     [
       "core that reads settings",
       "core/formats.ts",
-      `import type { Config } from "../config.ts";`,
+      `import type { Config } from "../config/settings.ts";`,
       "points sideways",
     ],
     [
@@ -173,11 +175,17 @@ describe("the layers of src", () => {
       `import { fake } from "../../test/fake.ts"; fake();`,
       "out of src",
     ],
-    ["Bun.env outside config.ts", "http/a.ts", "const a = Bun.env.PORT;", "reads the environment"],
+    ["Bun.env outside config/load.ts", "http/a.ts", "const a = Bun.env.PORT;", "reads the environment"],
     [
-      "process.env outside config.ts",
+      "process.env outside config/load.ts",
       "main.ts",
       "if (process.env.NODE_ENV) start();",
+      "reads the environment",
+    ],
+    [
+      "a default that is taken from the environment",
+      "config/topics/models.ts",
+      "const a = Bun.env.HOME;",
       "reads the environment",
     ],
     ["env of node:process", "main.ts", `import { env } from "node:process"; env;`, "reads the environment"],
@@ -196,9 +204,9 @@ describe("the layers of src", () => {
     ["http from a module", "modules/system/index.ts", `import { guard } from "../../http/guard.ts"; guard;`],
     ["values of layer 1 in boot.ts", "boot.ts", `import { pool } from "./engine/pool.ts"; pool;`],
     ["the addon in native.ts", "native.ts", `export const a = require("../build/Release/whisper.node");`],
-    ["the environment in config.ts", "config.ts", "const a = Bun.env.PORT;"],
+    ["the environment in config/load.ts", "config/load.ts", "const a = Bun.env.PORT;"],
     ["a database in store", "store/sqlite.ts", `import { Database } from "bun:sqlite"; Database;`],
-    ["the word in a comment", "main.ts", "// Bun.env is read in config.ts only\nconst a = 1;"],
+    ["the word in a comment", "main.ts", "// Bun.env is read in config/load.ts only\nconst a = 1;"],
   ])("allow %s", (_, path, source) => {
     expect(violations(path, source)).toEqual([]);
   });

@@ -1,7 +1,7 @@
 /** What the engine needs: the addon, a CPU for it, perhaps a GPU, decoders, weights. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Config } from "../../config.ts";
+import type { Config } from "../../config/settings.ts";
 import { speechModels, vadModels } from "../../models/catalog.ts";
 import { sizeOf } from "../../models/download.ts";
 import { find as findWeights } from "../../models/ensure.ts";

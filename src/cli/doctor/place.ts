@@ -1,7 +1,7 @@
 /** What the server needs of the machine: memory, folders, a port, keys. */
 import { rm, stat, statfs, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import type { Config } from "../../config.ts";
+import type { Config } from "../../config/settings.ts";
 import { speechModels } from "../../models/catalog.ts";
 import { sizeOf } from "../../models/download.ts";
 import { Failure } from "../command.ts";

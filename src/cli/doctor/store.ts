@@ -1,7 +1,8 @@
 /** Where the server keeps what outlives a request: whether it can be written to, as the server would do it. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { type Config, ConfigError } from "../../config.ts";
+import { ConfigError } from "../../config/load.ts";
+import type { Config } from "../../config/settings.ts";
 import type { Logger } from "../../log.ts";
 import { openBlobs } from "../../store/blobs/open.ts";
 import { openStore } from "../../store/open.ts";

@@ -1,6 +1,6 @@
 /** Transcribes in this process: no server, no copy of the recording. */
 import { openModels } from "../../boot.ts";
-import { loadConfig } from "../../config.ts";
+import { loadConfig } from "../../config/load.ts";
 import { streamView } from "../../core/formats.ts";
 import type { Logger } from "../../log.ts";
 import { payloads } from "../../modules/transcriptions/index.ts";

@@ -7,17 +7,10 @@ import { callerOf, type Identify } from "../../http/guard.ts";
 import { readJson } from "../../http/json.ts";
 import type { Limits } from "../../http/limits.ts";
 import { modelOf } from "../../http/model-names.ts";
-import {
-  betaSessionObject,
-  defaultConfig,
-  type SessionConfig,
-  type Spoken,
-  sessionObject,
-  update,
-  updateBeta,
-} from "../../live/config.ts";
+import { defaultConfig, type SessionConfig, type Spoken } from "../../live/config.ts";
 import { newId } from "../../live/events.ts";
 import { closeCodes } from "../../live/limits.ts";
+import { betaSessionObject, sessionObject, update, updateBeta } from "../../live/session-object.ts";
 import { SharedAudio } from "../../live/shared-audio.ts";
 import { secretDocs, sessionDocs, socketDocs } from "./docs.ts";
 import { Secrets } from "./secrets.ts";

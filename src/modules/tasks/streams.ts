@@ -39,7 +39,7 @@ export class TaskStreams {
     this.counts.set(caller, (this.counts.get(caller) ?? 0) + 1);
     try {
       yield* tasks.follow(task, after, signal);
-      if (stopping.aborted) throw new AppError("server_shutting_down", "The server is shutting down");
+      if (stopping.aborted) throw AppError.shuttingDown();
     } finally {
       const left = (this.counts.get(caller) ?? 0) - 1;
       if (left > 0) this.counts.set(caller, left);

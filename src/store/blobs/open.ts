@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { S3Client } from "bun";
-import { type Config, ConfigError } from "../../config.ts";
+import { ConfigError } from "../../config/load.ts";
+import type { Config } from "../../config/settings.ts";
 import type { Blobs } from "../blobs.ts";
 import { DiskBlobs } from "./disk.ts";
 import { S3Blobs } from "./s3.ts";

@@ -1,13 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { AppError } from "../../../src/core/errors.ts";
-import {
-  betaSessionObject,
-  defaultConfig,
-  type SessionConfig,
-  sessionObject,
-  update,
-  updateBeta,
-} from "../../../src/live/config.ts";
+import { defaultConfig, type SessionConfig } from "../../../src/live/config.ts";
+import { betaSessionObject, sessionObject, update, updateBeta } from "../../../src/live/session-object.ts";
 
 const spoken = {
   model: "test-model",

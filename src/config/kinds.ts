@@ -1,0 +1,107 @@
+/** A row of the settings' table, and the ways in which values are written in the environment. */
+
+/** How a value is written: `parse` gives undefined for anything that is not `expected`. */
+export interface Kind<T> {
+  readonly expected: string;
+  parse(text: string): T | undefined;
+}
+
+export interface Setting<T> extends Kind<T> {
+  readonly env: string;
+  /** As one would write it in the environment; `$DATA_DIR` stands for that setting. */
+  readonly default: string;
+  readonly help: string;
+  /** Its value is never shown or logged. */
+  readonly secret?: true;
+}
+
+/** A row. `initial` is its default. */
+export function setting<T>(
+  env: string,
+  kind: Kind<T>,
+  initial: string,
+  help: string,
+  secret?: true,
+): Setting<T> {
+  return { ...kind, env, default: initial, help, ...(secret ? { secret } : {}) };
+}
+
+export const text: Kind<string> = { expected: "text", parse: (value) => value };
+
+/** Both ends included. */
+export const integer = (min: number, max: number): Kind<number> => ({
+  expected: `an integer from ${min} to ${max}`,
+  parse(value) {
+    const number = Number(value);
+    return /^\d+$/.test(value) && number >= min && number <= max ? number : undefined;
+  },
+});
+
+/** In any case of letters. */
+export const oneOf = <const T extends string>(...choices: T[]): Kind<T> => ({
+  expected: `one of ${choices.join(", ")}`,
+  parse: (value) => choices.find((choice) => choice === value.toLowerCase()),
+});
+
+export const flag: Kind<boolean> = {
+  expected: "true or false",
+  parse(value) {
+    if (/^(true|1|yes|on)$/i.test(value)) return true;
+    return /^(false|0|no|off)$/i.test(value) ? false : undefined;
+  },
+};
+
+const byteUnits = { k: 1e3, m: 1e6, g: 1e9, ki: 2 ** 10, mi: 2 ** 20, gi: 2 ** 30 };
+
+export const byteSize = (min: 0 | 1): Kind<number> => ({
+  expected: `a number of bytes from ${min}, with a unit or without: 52428800, 200k, 50MB, 1GiB`,
+  parse(value) {
+    const [, number, unit] = /^(\d+(?:\.\d+)?) ?([kmg]i?)?b?$/i.exec(value) ?? [];
+    const factor = unit === undefined ? 1 : byteUnits[unit.toLowerCase() as keyof typeof byteUnits];
+    const bytes = Math.round(Number(number) * factor);
+    return Number.isSafeInteger(bytes) && bytes >= min ? bytes : undefined;
+  },
+});
+
+const timeUnits = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/** setTimeout's limit: a longer delay fires at once. */
+const longestMs = 2 ** 31 - 1;
+
+/** In milliseconds. */
+export const duration = (minMs: number): Kind<number> => ({
+  expected: `a time in seconds or with a unit (250ms, 30s, 90m, 4h), at least ${minMs}ms and at most 596h`,
+  parse(value) {
+    const [, number, unit = "s"] = /^(\d+(?:\.\d+)?) ?(ms|s|m|h)?$/i.exec(value) ?? [];
+    const ms = Math.round(Number(number) * timeUnits[unit.toLowerCase() as keyof typeof timeUnits]);
+    return ms >= minMs && ms <= longestMs ? ms : undefined;
+  },
+});
+
+/** Without the slash at its end. */
+export const baseUrl: Kind<string> = {
+  expected: "an http or https URL",
+  parse: (value) =>
+    /^https?:\/\//i.test(value) && URL.canParse(value) ? value.replace(/\/+$/, "") : undefined,
+};
+
+/** Empty: none. */
+export const optional = (kind: Kind<string>): Kind<string> => ({
+  ...kind,
+  parse: (value) => (value === "" ? value : kind.parse(value)),
+});
+
+/** Separated by commas; empty places do not count. */
+export const list = (
+  expected: string,
+  parseItem: (item: string) => string | undefined,
+): Kind<readonly string[]> => ({
+  expected,
+  parse(value) {
+    if (value === "") return [];
+    const written = value.split(",").map((item) => item.trim());
+    const items = written.filter((item) => item !== "").map(parseItem);
+    // A list of nothing but commas is a mistake: it must not open the server.
+    return items.length > 0 && items.every((item) => item !== undefined) ? items : undefined;
+  },
+});
