@@ -28,7 +28,7 @@ const storePatienceMs = 2000;
 /** All that a server needs. Throws as `openModels`. */
 export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "stopping">> {
   const store = await openStore(config, log); // it connects while the model is loaded
-  const heard = await openModels(config, log);
+  const heard = await openModels(config, log, { keepsResults: true });
   const outbound = openOutbound({ allowPrivate: config.webhookAllowPrivate });
   const webhooks = openWebhooks(config, log, store, outbound, heard.metrics);
   const runs = { ...heard, store, log, runs: new Map<string, SharedRun>() };
@@ -37,10 +37,14 @@ export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "sto
   return { config, ...runs, outbound, tasks, webhooks, version };
 }
 
-/** The weights of WHISPER_MODEL, and the models on them. Throws ModelError for weights that cannot be had or used. */
+/**
+ * The weights of WHISPER_MODEL, and the models on them. Throws ModelError for weights that cannot be had or used. `keepsResults`: whether
+ * digests of the weights are wanted, by which results are found again.
+ */
 export async function openModels(
   config: Config,
   log: Logger,
+  { keepsResults }: { readonly keepsResults: boolean },
 ): Promise<Pick<Deps, "metrics" | "models" | "vadDigest" | "hasVad">> {
   native.setLog((level, line) => log[level](line, { from: "native" }));
   const info = native.info();
@@ -79,8 +83,8 @@ export async function openModels(
   const memory = new SampleMemory(Math.floor(process.availableMemory() / 2));
   const open = (weights: EnsuredModel, slotsBytes: number) => {
     // of what is loaded now, whatever the file becomes
-    const digest = digestOf(weights.path);
-    digest.catch((error: Error) => log.warn("The weights' digest is unknown", { reason: error.message }));
+    const digest = keepsResults ? digestOf(weights.path) : null;
+    digest?.catch((error: Error) => log.warn("The weights' digest is unknown", { reason: error.message }));
     return openWhisperEngine({
       ...{ native, log, metrics, admission, memory, gpu, threads },
       model: { ...weights, digest },
@@ -105,7 +109,12 @@ export async function openModels(
     ...{ model: id, precision, languages: languages.length, slots, threads },
     device: info.devices.find((device) => device.type === (gpu >= 0 ? "gpu" : "cpu"))?.description,
   });
-  return { metrics, models, vadDigest: digestOfVad(vad.path), hasVad: () => vad.path !== null };
+  return {
+    metrics,
+    models,
+    vadDigest: keepsResults ? digestOfVad(vad.path) : null,
+    hasVad: () => vad.path !== null,
+  };
 }
 
 /** Of weights that are loaded when they are needed: a file that cannot be read is told then. */

@@ -61,8 +61,11 @@ export interface ModelInfo {
   readonly languages: readonly string[];
   readonly precision: string;
   readonly bytes: number;
-  /** SHA-256 of the weights' file, in lower-case hex. Pending while it is computed; rejects when the file could not be read. */
-  readonly digest: Promise<string>;
+  /**
+   * SHA-256 of the weights' file, in lower-case hex. Pending while it is computed; rejects when the file could not be read. null where
+   * no result is kept: it takes a second for a gigabyte.
+   */
+  readonly digest: Promise<string> | null;
   /** Windows decoded at the same time. */
   readonly slots: number;
   /** Unix seconds, of the weights' file. */

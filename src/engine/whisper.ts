@@ -20,7 +20,7 @@ export interface WhisperEngineOptions extends DecoderOptions {
     readonly path: string;
     readonly id: string;
     readonly warning: string | null;
-    readonly digest: Promise<string>;
+    readonly digest: Promise<string> | null;
   };
   /** Path of Silero's weights, or null: requests with `vad` are refused. */
   readonly vadModel: string | null;

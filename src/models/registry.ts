@@ -79,7 +79,7 @@ export class Registry implements Models {
   async digest(id: string): Promise<string> {
     // of what answers, whatever the file has become
     const loaded = this.inMemory.find(id)?.ready;
-    return loaded ? loaded.model.digest : this.folder.digestOf(await this.folder.get(id));
+    return loaded?.model.digest ?? this.folder.digestOf(await this.folder.get(id));
   }
 
   use(id: string | null, signal: AbortSignal): Promise<ModelUse> {

@@ -47,8 +47,8 @@ export class FakeModels<E extends Engine = Engine> implements Models {
     return this.installed.find((installed) => installed.id === model.id) as InstalledModel;
   }
 
-  digest(id: string): Promise<string> {
-    return this.engineOf(id).model.digest;
+  async digest(id: string): Promise<string> {
+    return (await this.engineOf(id).model.digest) ?? "";
   }
 
   async use(id: string | null, _signal: AbortSignal): Promise<ModelUse> {

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { openHere } from "../../src/cli/transcription/local.ts";
 import { AppError } from "../../src/core/errors.ts";
 import { defaultOptions } from "../../src/core/options.ts";
 import { collect } from "../../src/core/transcript.ts";
@@ -132,6 +133,12 @@ test("what a model tells before it is loaded is what it tells then", async () =>
     },
   });
   expect(await model.engine.model.digest).toBe(await digestOf(demoModel));
+});
+
+test("a command, which keeps no results, does not read the weights again for their digest", async () => {
+  const { engine } = await openHere({ model: demoModel, vad: false });
+  expect(engine.model.digest).toBeNull();
+  await engine.close(0);
 });
 
 test("what one engine listens to, another transcribes", async () => {
