@@ -1,15 +1,12 @@
 /** `whisper-api bench`: how fast this machine is with a model. */
-import { randomUUID } from "node:crypto";
-import { rmSync } from "node:fs";
-import { rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { defaultOptions } from "../core/options.ts";
 import sample from "./bench/sample.mp3" with { type: "file" };
-import { type Define, exitCodes, integerOption } from "./command.ts";
+import { type Define, exitCodes, Failure, integerOption } from "./command.ts";
 import { modelOption } from "./model-option.ts";
 import { clock } from "./progress.ts";
-import { Display, printResult } from "./terminal.ts";
+import { temporaryPath } from "./temporary.ts";
+import { Display, printResult, say } from "./terminal.ts";
+import { openInput, type ReadableInput } from "./transcription/files.ts";
 
 export const define: Define = (command) => {
   command
@@ -43,30 +40,25 @@ const rows: readonly (readonly [keyof Run, string])[] = [
 async function bench(file: string | undefined, options: Given): Promise<void> {
   const runs = integerOption("--runs", options.runs, 1, 1000);
   const beamSize = integerOption("--beam-size", options.beamSize, 1, 8);
+  await using recording = await open(file);
   const { openHere } = await import("./transcription/local.ts");
   const { native } = await import("../native.ts");
   using display = new Display();
+  process.once("SIGINT", () => {
+    display.close();
+    say("Interrupted");
+    process.exit(exitCodes.interrupted);
+  });
   display.show(() => "loading the model");
   const loadingMs = performance.now();
   const { engine, config } = await openHere({ model: options.model, vad: false });
   const loadMs = performance.now() - loadingMs;
 
-  // in a compiled program the sample is no file that C++ could open
-  const copy = join(tmpdir(), `whisper-api-bench-${randomUUID()}.mp3`);
-  if (file === undefined) await Bun.write(copy, Bun.file(sample));
-  process.once("SIGINT", () => {
-    rmSync(copy, { force: true });
-    process.exit(exitCodes.interrupted);
-  });
   const measured: Run[] = [];
-  try {
-    for (let run = 0; run <= runs; run += 1) {
-      display.show(() => (run === 0 ? "warming up" : `run ${run} of ${runs}`));
-      const result = await once(engine, file ?? copy, beamSize);
-      if (run > 0) measured.push(result);
-    }
-  } finally {
-    await rm(copy, { force: true });
+  for (let run = 0; run <= runs; run += 1) {
+    display.show(() => (run === 0 ? "warming up" : `run ${run} of ${runs}`));
+    const result = await once(engine, recording.path, beamSize).catch(about(file));
+    if (run > 0) measured.push(result);
   }
   const { id, precision } = engine.model;
   await engine.close(0);
@@ -104,7 +96,7 @@ async function bench(file: string | undefined, options: Given): Promise<void> {
     [
       `model              ${id} (${precision}), loaded in ${(loadMs / 1000).toFixed(2)} s\n`,
       `device             ${device?.description ?? "unknown"}, kernels ${info.kernels}\n`,
-      `recording          ${clock(audioMs / 1000)}, beam size ${beamSize}, ${runs} runs\n\n`,
+      `recording          ${clock(audioMs / 1000)}, beam size ${beamSize}, ${runs} ${runs === 1 ? "run" : "runs"}\n\n`,
       `${"".padEnd(18)}${["min", "median", "max"].map((name) => name.padStart(10)).join("")}\n`,
       ...rows.map(([key, name]) => row(`${name}, s`, seconds(summary[key] as Spread), 3)),
       row("real-time factor", total, 4),
@@ -112,6 +104,19 @@ async function bench(file: string | undefined, options: Given): Promise<void> {
     ].join(""),
   );
 }
+
+/** The recording that is named, or a copy of ours: in a compiled program that is no file that C++ could open. Throws Failure. */
+async function open(file: string | undefined): Promise<ReadableInput> {
+  if (file !== undefined) return openInput(file, new AbortController().signal).catch(about(file));
+  const copy = temporaryPath("bench");
+  await Bun.write(copy.path, Bun.file(sample));
+  return { path: copy.path, [Symbol.asyncDispose]: async () => copy[Symbol.dispose]() };
+}
+
+/** For a rejection that does not say which recording it is about. */
+const about = (file: string | undefined) => (error: Error) => {
+  throw new Failure(`${file ?? "The sample"}: ${error.message}`);
+};
 
 type Engine = Awaited<ReturnType<typeof import("./transcription/local.ts").openHere>>["engine"];
 

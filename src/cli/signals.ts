@@ -3,7 +3,8 @@ import { constants } from "node:os";
 
 const signals = ["SIGTERM", "SIGINT"] as const;
 
-const exitAtOnce = (signal: NodeJS.Signals) => process.exit(128 + constants.signals[signal]);
+/** What a signal does to a program that does not listen to it, but for the listeners of "exit". */
+export const exitAtOnce = (signal: NodeJS.Signals) => process.exit(128 + constants.signals[signal]);
 
 /**
  * Until `stopOnSignal` there is nothing to be lost: both signals end the process. They would do so by themselves, but not with the

@@ -13,6 +13,7 @@ import {
   findInputs,
   formatOf,
   formats,
+  makeFolders,
   openInput,
   planOutputs,
   stdin,
@@ -61,6 +62,8 @@ interface Work {
   readonly format: ResponseFormat;
   readonly fields: FieldTexts;
   readonly isTranslation: boolean;
+  /** Whether what a recording says stands under its name. */
+  readonly isHeaded: boolean;
   readonly quiet: boolean;
   readonly signal: AbortSignal;
 }
@@ -83,6 +86,7 @@ async function transcribe(given: readonly string[], options: Given): Promise<voi
       exitCodes.misuse,
     );
   }
+  await makeFolders(outputs.filter((output) => output !== null));
 
   const interrupted = new AbortController();
   process.once("SIGINT", () => {
@@ -92,14 +96,13 @@ async function transcribe(given: readonly string[], options: Given): Promise<voi
   const { signal } = interrupted;
   let failed = 0;
   using display = new Display();
-  const opening = server
-    ? openRemote(server)
-    : openLocal({ model: options.model, vad: fields.has("vad") || fields.has("chunking_strategy") });
+  const opening = server ? openRemote(server) : openLocal(options.model, fields, isTranslation);
   await using transcriber = await unlessInterrupted(opening, signal);
-  const work = { transcriber, display, format, fields, isTranslation, quiet: options.quiet === true, signal };
+  const quiet = options.quiet === true;
+  const isHeaded = inputs.length > 1 && !quiet;
+  const work = { transcriber, display, format, fields, isTranslation, isHeaded, quiet, signal };
   for (const [index, input] of inputs.entries()) {
     try {
-      if (inputs.length > 1 && outputs[index] === null && !work.quiet) display.say(`${nameOf(input)}:`);
       await one(input, outputs[index] ?? null, work);
     } catch (error) {
       if (signal.aborted) throw new Failure("Interrupted", exitCodes.interrupted);
@@ -141,6 +144,12 @@ async function one(input: string, output: string | null, work: Work): Promise<vo
   await using file = await openInput(input, signal);
   const seen: Payload[] = [];
   let shown = "";
+  let isHeaded = !work.isHeaded;
+  /** Once, before the first text: a recording that cannot be read has none. */
+  const head = () => {
+    if (!isHeaded) display.say(`${name}:`);
+    isHeaded = true;
+  };
   const payloads = transcriber.transcribe({
     path: file.path,
     name,
@@ -154,7 +163,9 @@ async function one(input: string, output: string | null, work: Work): Promise<vo
       [done, total] = [Number(payload.done), Number(payload.total)];
     } else if (payload.type === "transcript.text.delta") {
       shown += payload.delta;
-      if (isShown) display.write(String(payload.delta));
+      if (!isShown) continue;
+      head();
+      display.write(String(payload.delta));
     } else {
       seen.push(payload);
     }
@@ -165,12 +176,14 @@ async function one(input: string, output: string | null, work: Work): Promise<vo
     await writeWhole(output, body);
     if (!work.quiet) display.say(`${name} -> ${output}${pace(total, elapsedS())}`);
   } else if (isShown) {
+    head();
     display.endText();
     if (shown.trim() !== body.trim()) {
       display.say("Corrected:");
       display.write(body);
     }
   } else {
+    head();
     display.clear();
     await printResult(body.endsWith("\n") ? body : `${body}\n`);
   }

@@ -1,6 +1,7 @@
 /** `whisper-api transcribe`, in pipes and in a terminal, here and against a real server. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdir, mkdtemp, readdir } from "node:fs/promises";
+import { constants } from "node:os";
 import { join } from "node:path";
 import { recording } from "../fixtures/index.ts";
 import { CommandLine, main } from "./cli.ts";
@@ -93,6 +94,57 @@ describe("transcribe", () => {
     expect(stderr).toContain("missing.wav: There is no such file\n");
     expect(stderr).toMatch(/package\.json: Invalid file format/);
     expect(stderr).toEndWith("2 of 3 recordings failed\n");
+  });
+
+  test("puts the name above what a recording of several says, and not above what is wrong with it", async () => {
+    const { stdout, stderr } = await cli.run(["transcribe", "missing.wav", sentence.path]);
+    expect(stdout).toBe(`${sentence.text}\n`);
+    expect(stderr).toBe(`missing.wav: There is no such file\n${sentence.path}:\n1 of 2 recordings failed\n`);
+  });
+
+  test("refuses what no recording could be transcribed with once, before all of them", async () => {
+    const { code, stdout, stderr } = await cli.run([
+      ...["transcribe", sentence.path, long.path, "--language", "klingon"],
+    ]);
+    expect({ code, stdout, stderr }).toEqual({
+      code: 2,
+      stdout: "",
+      stderr: 'Expected an ISO 639-1 code for language but received "klingon"\n',
+    });
+  });
+
+  test("refuses a file that could not be written before it does the work", async () => {
+    await Bun.write(cli.path("taken"), "a file");
+    expect(await cli.run(["transcribe", sentence.path, "-o", "taken/x.srt"])).toEqual({
+      code: 2,
+      stdout: "",
+      stderr: "taken/x.srt cannot be written: its folder is a file\n",
+    });
+  });
+
+  test.skipIf(process.platform !== "linux")("says what could not be written, and why", async () => {
+    expect(await cli.run(["transcribe", sentence.path, "-o", "/dev/full"])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining(": /dev/full cannot be written: no space left on device\n"),
+    });
+  });
+
+  test.each(["SIGTERM", "SIGHUP"] as const)("keeps no copy of stdin when %s ends it", async (signal) => {
+    const tmp = await mkdtemp(cli.path("ended-"));
+    const child = Bun.spawn([...main, "transcribe", "-"], {
+      cwd: cli.folder,
+      env: cli.env({ TMPDIR: tmp }),
+      stdin: "pipe",
+      stdout: "ignore",
+      stderr: "ignore",
+    });
+    child.stdin.write("the beginning of a recording");
+    await child.stdin.flush();
+    const begun = () => readdir(tmp).then((names) => names.some((name) => name.includes("stdin")));
+    while (!(await begun())) await Bun.sleep(10);
+    child.kill(signal);
+    expect(await child.exited).toBe(128 + constants.signals[signal]);
+    expect(await readdir(tmp)).toEqual([]);
   });
 
   test("finds what a quoted pattern means, and writes a file for each into a cli.folder", async () => {

@@ -1,5 +1,6 @@
 /** Help, and the commands that look after the machine. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { mkdtemp, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { needsVadModel, recording, vadModel } from "../fixtures/index.ts";
 import { CommandLine } from "./cli.ts";
@@ -245,4 +246,26 @@ test("bench measures, for people and for programs", async () => {
   const { audioMs, realTimeFactor, ms } = JSON.parse(stdout);
   expect(audioMs).toBeGreaterThan(59_000);
   expect(realTimeFactor.median).toBeCloseTo(ms.total.median / audioMs, 3);
+});
+
+describe("bench", () => {
+  test.each([
+    ["missing.wav", "missing.wav: There is no such file\n"],
+    [join(root, "package.json"), "package.json: Invalid file format."],
+  ])("says what is wrong with %p, and which file that is", async (path, message) => {
+    const { code, stdout, stderr } = await cli.run(["bench", path]);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr).toContain(message);
+  });
+
+  test("leaves nothing on the screen, and no file, when Ctrl-C ends it", async () => {
+    const tmp = await mkdtemp(cli.path("bench-"));
+    const told = cli.terminal(["bench", "-n", "1000"], { TMPDIR: tmp });
+    await told.shows((text) => /warming up|run \d/.test(text));
+    told.type("\x03");
+    expect(await told.exited).toBe(130);
+    expect(await told.text()).toEndWith("Interrupted");
+    expect(await told.text()).not.toMatch(/warming up|run \d/);
+    expect(await readdir(tmp)).toEqual([]);
+  });
 });

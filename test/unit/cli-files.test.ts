@@ -2,7 +2,13 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdir, mkdtemp, readdir, readlink, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { findInputs, formatOf, planOutputs, writeWhole } from "../../src/cli/transcription/files.ts";
+import {
+  findInputs,
+  formatOf,
+  makeFolders,
+  planOutputs,
+  writeWhole,
+} from "../../src/cli/transcription/files.ts";
 
 let folder = "";
 const at = (name: string) => join(folder, name);
@@ -84,6 +90,19 @@ describe("the files that are written", () => {
   });
 });
 
+describe("folders of files that will be written", () => {
+  test("are there before the work begins", async () => {
+    await makeFolders([at("early/bird/x.txt"), "/dev/null"]);
+    expect(await readdir(at("early/bird"))).toEqual([]);
+  });
+
+  test("are refused when nothing can be written into them", async () => {
+    await expect(makeFolders([at("a.mp3/x.txt")])).rejects.toThrow(
+      `${at("a.mp3/x.txt")} cannot be written: its folder is a file`,
+    );
+  });
+});
+
 describe("writing a file", () => {
   test("makes its folder, replaces what was there, and leaves nothing beside it", async () => {
     const path = at("deep/er/x.txt");
@@ -95,7 +114,7 @@ describe("writing a file", () => {
 
   test("leaves nothing beside it when it fails", async () => {
     await mkdir(at("busy/x.txt"), { recursive: true });
-    await expect(writeWhole(at("busy/x.txt"), "text")).rejects.toThrow();
+    await expect(writeWhole(at("busy/x.txt"), "text")).rejects.toThrow("x.txt cannot be written: ");
     expect(await readdir(at("busy"))).toEqual(["x.txt"]);
   });
 

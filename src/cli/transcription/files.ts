@@ -1,10 +1,10 @@
 /** Which recordings are meant, and where what they say goes. */
 import { randomUUID } from "node:crypto";
-import { mkdir, open, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { access, constants, mkdir, open, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, extname, join, parse, resolve } from "node:path";
 import type { ResponseFormat } from "../../core/formats.ts";
 import { exitCodes, Failure } from "../command.ts";
+import { temporaryPath } from "../temporary.ts";
 
 /** By what -f takes, and by the ending of a file that is written to. */
 export const formats: Readonly<Record<string, ResponseFormat>> = {
@@ -77,6 +77,35 @@ function outputNames(inputs: readonly string[], format: ResponseFormat): string[
   });
 }
 
+/** Makes the folders of what will be written. Throws Failure for one that cannot be had: better now than after an hour of work. */
+export async function makeFolders(outputs: readonly string[]): Promise<void> {
+  for (const output of outputs) {
+    const { path, isFile } = await place(output);
+    if (!isFile) continue;
+    try {
+      await mkdir(dirname(path), { recursive: true });
+      await access(dirname(path), constants.W_OK);
+    } catch (error) {
+      throw new Failure(cannotWrite(output, error), exitCodes.misuse);
+    }
+  }
+}
+
+/** A link stays a link, and a device or a pipe is no file to be replaced. */
+async function place(output: string): Promise<{ path: string; isFile: boolean }> {
+  const path = await realpath(output).catch(() => output);
+  const found = await stat(path).catch(() => null);
+  return { path, isFile: found === null || found.isFile() };
+}
+
+/** Of a system's "ENOSPC: no space left on device, write" what a person needs. */
+function cannotWrite(path: string, error: unknown): string {
+  const { code = "", message } = error as NodeJS.ErrnoException;
+  const isNoFolder = code === "EEXIST" || code === "ENOTDIR";
+  const reason = message.replace(/^E[A-Z]+: /, "").replace(/, \w+( '.*)?$/, "");
+  return `${path} cannot be written: ${isNoFolder ? "its folder is a file" : reason}`;
+}
+
 /** The format that a file's ending asks for, if it is one. */
 export function formatOf(output: string | undefined): ResponseFormat | undefined {
   return formats[
@@ -86,13 +115,19 @@ export function formatOf(output: string | undefined): ResponseFormat | undefined
   ];
 }
 
-/** Writes a file as a whole or not at all: whoever reads it never sees half of it. Makes its folder. */
-export async function writeWhole(named: string, body: string): Promise<void> {
-  await mkdir(dirname(named), { recursive: true });
-  // a link stays a link, and a device or a pipe is no file to be replaced
-  const path = await realpath(named).catch(() => named);
-  const before = await stat(path).catch(() => null);
-  if (before && !before.isFile()) return writeFile(path, body);
+/** Writes a file as a whole or not at all: whoever reads it never sees half of it. Makes its folder. Throws Failure. */
+export async function writeWhole(output: string, body: string): Promise<void> {
+  try {
+    const { path, isFile } = await place(output);
+    if (isFile) await replace(path, body);
+    else await writeFile(path, body);
+  } catch (error) {
+    throw new Failure(cannotWrite(output, error));
+  }
+}
+
+async function replace(path: string, body: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
   const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}.part`);
   try {
     const file = await open(temporary, "wx");
@@ -124,10 +159,9 @@ export async function openInput(path: string, signal: AbortSignal): Promise<Read
     if (found.isDirectory()) throw new Failure("Expected a file but this is a folder");
     return { path, async [Symbol.asyncDispose]() {} };
   }
-  const copy = join(tmpdir(), `whisper-api-stdin-${randomUUID()}`);
-  const remove = () => rm(copy, { force: true });
+  const copy = temporaryPath("stdin");
   try {
-    const file = await open(copy, "wx", 0o600);
+    const file = await open(copy.path, "wx", 0o600);
     const reader = Bun.stdin.stream().getReader();
     const onAbort = () => void reader.cancel();
     signal.addEventListener("abort", onAbort, { once: true });
@@ -141,8 +175,8 @@ export async function openInput(path: string, signal: AbortSignal): Promise<Read
       await file.close();
     }
   } catch (error) {
-    await remove();
+    copy[Symbol.dispose]();
     throw error;
   }
-  return { path: copy, [Symbol.asyncDispose]: remove };
+  return { path: copy.path, [Symbol.asyncDispose]: async () => copy[Symbol.dispose]() };
 }

@@ -2,6 +2,7 @@
 import { openModels } from "../../boot.ts";
 import { loadConfig } from "../../config/load.ts";
 import { streamView } from "../../core/formats.ts";
+import type { FieldTexts } from "../../http/form.ts";
 import type { Logger } from "../../log.ts";
 import { payloads } from "../../modules/transcriptions/index.ts";
 import { readRequest } from "../../modules/transcriptions/request.ts";
@@ -30,7 +31,7 @@ export async function openHere({ model, vad }: LocalOptions) {
     },
   };
   const settings = { ...config, whisperModel: wanted, vadModel: vad ? config.vadModel : "off" };
-  const opened = await openModels(settings, log);
+  const opened = await openModels(settings, log, { keepsResults: false });
   const engine = opened.models.defaultEngine;
   const { id } = engine.model;
   // the bundled model in place of the wanted one: for a server better than nothing, here a file full of wrong words
@@ -44,14 +45,18 @@ export async function openHere({ model, vad }: LocalOptions) {
   return { config, engine, hasVad: opened.hasVad };
 }
 
-/** Throws as `openHere`. */
-export async function openLocal(options: LocalOptions): Promise<Transcriber> {
-  const { engine, hasVad } = await openHere(options);
+/** For recordings of which the same is asked. Throws as `openHere`, and AppError for fields that the model is not fit for. */
+export async function openLocal(
+  model: string | undefined,
+  fields: FieldTexts,
+  isTranslation: boolean,
+): Promise<Transcriber> {
+  const vad = fields.has("vad") || fields.has("chunking_strategy");
+  const { engine, hasVad } = await openHere({ model, vad });
+  const task = isTranslation ? "translate" : "transcribe";
+  const request = readRequest(task, fields, engine.model, hasVad());
   return {
-    async *transcribe({ path, isTranslation, fields, signal }) {
-      const own = new Map([...fields].filter(([name]) => name !== "model"));
-      const task = isTranslation ? "translate" : "transcribe";
-      const request = readRequest(task, own, engine.model, hasVad());
+    async *transcribe({ path, signal }) {
       const events = await engine.transcribe({
         path,
         options: request.options,
