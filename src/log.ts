@@ -69,7 +69,8 @@ function textLine(level: Level, message: string, fields: LogFields): string {
   };
   // Bun has looked at NO_COLOR, FORCE_COLOR and the terminal.
   const [on, off] = Bun.enableANSIColors ? [`\x1b[${colours[level]}m`, "\x1b[0m"] : ["", ""];
-  const pairs = Object.entries(fields).map(([key, value]) => ` ${key}=${shown(value)}`);
+  const known = Object.entries(fields).filter(([, value]) => value !== undefined); // as in JSON
+  const pairs = known.map(([key, value]) => ` ${key}=${shown(value)}`);
   const line = `${message}${pairs.join("")}`.replace(controls, " ");
   return `${new Date().toTimeString().slice(0, 8)} ${on}${level.toUpperCase().padEnd(5)}${off} ${line}${stacks.join("")}`;
 }

@@ -48,6 +48,11 @@ describe("a key or a transcript", () => {
   });
 });
 
+test("what is not known is not told, in text as in JSON", () => {
+  expect(textOf("request", { status: 200, code: undefined })).toEndWith("request status=200\n");
+  expect(jsonOf({ code: undefined })).not.toHaveProperty("code");
+});
+
 describe("hostile fields", () => {
   test("cannot pretend to be another line", () => {
     const text = textOf("a\nb\x1b[31m", { file: "x\r\n12:00:00 ERROR forged", "na\nme": 1 });
