@@ -54,6 +54,9 @@ const isSpoken = (page: Page, words: string) =>
     words,
   );
 
+/** What an earlier visit has left: tasks are wanted. */
+const keepsTasksOn = `localStorage.setItem("whisper-api.options", JSON.stringify({ background: true }));`;
+
 interface Note {
   readonly status: string;
   readonly length: number;
@@ -316,6 +319,22 @@ describe.skipIf(browserPath === null)(`The page (${needsBrowser})`, () => {
       expect(await textOf(page)).toBe(long.model_output.transcribe);
       expect(await status(page).textContent()).toMatch(/^1:34 · English · \d+ words$/);
       expect(await page.locator(".word").count()).toBeGreaterThan(100);
+    },
+    limitMs,
+  );
+
+  test(
+    "offers no tasks where the server takes none, and sends what was to be one as a request",
+    async () => {
+      await using strict = await startServer({ env: { MAX_TASKS_PER_CALLER: "0" } });
+      await using visited = await visit(browser, strict.url, keepsTasksOn);
+      const { page } = visited;
+      await page.locator("option", { hasText: "demo" }).waitFor({ state: "attached" });
+      await page.getByText("More options").click();
+      expect(await page.getByRole("switch", { name: "As a task" }).count()).toBe(0);
+      await choose(page, german.path);
+      await isDone(page);
+      expect(await textOf(page)).toBe(german.model_output.transcribe);
     },
     limitMs,
   );

@@ -551,6 +551,12 @@ describe("the list", () => {
     expect(rest.data.map(({ id }) => id)).toEqual(ids.slice(2));
   });
 
+  test.each([0, 7])("says that %d of his tasks may wait or run, before anything is sent", async (max) => {
+    await using server = await testServer({ config: { maxTasksPerCaller: max } });
+    const list = await jsonOf<object>(await server.fetch(transcriptions));
+    expect(list).toMatchObject({ data: [], max_active: max });
+  });
+
   test("can be of one status", async () => {
     await using server = await testServer();
     const [kept, left] = [await submit(server), await submit(server)];

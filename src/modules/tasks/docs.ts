@@ -19,7 +19,7 @@ export const listDocs: DocumentDecoration = {
   summary: "List your tasks, newest first",
   parameters: queryParameters(listFields) as Parameters,
   responses: {
-    200: jsonResponse("A page of tasks"),
+    200: jsonResponse("A page of tasks, and how many of yours may wait or run"),
     ...errorResponses([...guarded, "invalid_value"]),
   },
 };

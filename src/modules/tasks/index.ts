@@ -58,7 +58,9 @@ async function end(deps: Deps, task: Task, remove?: boolean): Promise<object> {
 async function list(deps: Deps, request: Request) {
   const { limit = listDefaults.limit, ...page } = readQuery(listFields, request);
   const found = await deps.tasks.list(callerOf(request).id, { ...page, limit: limit + 1 });
-  return listObject(found.slice(0, limit).map(taskObject), found.length > limit);
+  // what a client has to know before it offers tasks: 0 = none are taken
+  const bounds = { max_active: deps.config.maxTasksPerCaller };
+  return { ...listObject(found.slice(0, limit).map(taskObject), found.length > limit), ...bounds };
 }
 
 async function show(deps: Deps, task: Task, request: Request): Promise<Response> {

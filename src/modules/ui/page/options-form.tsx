@@ -3,7 +3,7 @@ import type { ComponentChildren } from "preact";
 import { languageName } from "../../../core/languages.ts";
 import { models } from "./models.ts";
 import { type Options, options } from "./settings.ts";
-import { tasks } from "./tasks.ts";
+import { takesTasks } from "./tasks.ts";
 
 const set = (change: Partial<Options>) => {
   options.value = { ...options.value, ...change };
@@ -67,7 +67,7 @@ export function OptionsForm() {
           <Switch isOn={vad} onChange={(value) => set({ vad: value })} name="Skip silence">
             Only where somebody speaks is transcribed.
           </Switch>
-          {tasks.value !== null && (
+          {takesTasks.value && (
             <Switch isOn={background} onChange={(value) => set({ background: value })} name="As a task">
               The server goes on when this page is closed. For long recordings.
             </Switch>

@@ -3,7 +3,7 @@ import { signal } from "@preact/signals";
 import { upload } from "./api.ts";
 import { Recording } from "./recording.ts";
 import { fieldsOf, options } from "./settings.ts";
-import { cancelTask, followTask, refreshTasks } from "./tasks.ts";
+import { cancelTask, followTask, refreshTasks, takesTasks } from "./tasks.ts";
 
 /** Those that were added last first. */
 export const recordings = signal<readonly Recording[]>([]);
@@ -71,7 +71,7 @@ async function send(recording: Recording): Promise<void> {
   const { translate, background } = recording.options;
   const audio = recording.audio.value;
   if (audio === null) return;
-  const isTask = background && !translate;
+  const isTask = background && !translate && takesTasks.value;
   const form = new FormData();
   for (const [name, value] of fieldsOf(recording.options)) form.append(name, value);
   form.append(isTask ? "async" : "stream", "true");

@@ -21,6 +21,13 @@ export interface Task {
   readonly error: WireError | null;
 }
 
+interface TaskPage {
+  readonly data: readonly Task[];
+  readonly has_more: boolean;
+  /** Tasks of this caller that may wait or run; 0: none are taken. */
+  readonly max_active: number;
+}
+
 interface Page extends Task {
   readonly segments: readonly WireSegment[];
   readonly has_more: boolean;
@@ -31,8 +38,10 @@ const pathOf = (taskId: string) => `${url}/${encodeURIComponent(taskId)}`;
 const shown = 20;
 const refreshMs = 2000;
 
-/** The newest; null: this server has no tasks. */
+/** The newest; null: this server has none to show. */
 export const tasks = signal<readonly Task[] | null>(null);
+/** Whether the server takes tasks of this caller. */
+export const takesTasks = signal(false);
 export const hasMoreTasks = signal(false);
 
 let timer: ReturnType<typeof setTimeout> | undefined;
@@ -42,12 +51,16 @@ export const isActive = ({ status }: Task) => !hasEnded(status);
 export async function refreshTasks(): Promise<void> {
   clearTimeout(timer);
   try {
-    const list = await getJson<{ data: Task[]; has_more: boolean }>(`${url}?limit=${shown}`);
+    const list = await getJson<TaskPage>(`${url}?limit=${shown}`);
+    takesTasks.value = list.max_active > 0;
     tasks.value = list.data;
     hasMoreTasks.value = list.has_more;
   } catch (error) {
     // Without an answer the list stays as it was; a server that refuses has none to show.
-    if (error instanceof Refusal && error.status >= 400 && error.status < 500) tasks.value = null;
+    if (error instanceof Refusal && error.status >= 400 && error.status < 500) {
+      tasks.value = null;
+      takesTasks.value = false;
+    }
   }
   if (tasks.value?.some(isActive) && document.visibilityState === "visible")
     timer = setTimeout(refreshTasks, refreshMs);
