@@ -1,6 +1,6 @@
 #!/usr/bin/env bun
 /** The program's entry: picks the command, and turns failures into a sentence and an exit code. */
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, Help, type Option } from "commander";
 import { hanging } from "./cli/columns.ts";
 import { type Define, exitCodes, Failure } from "./cli/command.ts";
 import { ConfigError } from "./config/load.ts";
@@ -33,13 +33,21 @@ Exit codes:
 
 function inColumns(line: string): string {
   const [, first = "", second = ""] = /^(\s+\S+\s+)(.*)$/.exec(line) ?? [];
-  return hanging(first, second, process.stdout.columns);
+  return hanging(first, second, process.stdout.columns || 80);
+}
+
+/** Commander's, without quotes around a default. */
+function optionDescription(this: Help, option: Option): string {
+  if (typeof option.defaultValue === "string") option.defaultValueDescription ??= option.defaultValue;
+  return Help.prototype.optionDescription.call(this, option);
 }
 
 const program = new Command("whisper-api")
   .description("OpenAI-compatible speech to text on your own machine")
   .version("", "--version", "Show the version, and what the program was built with.")
+  .helpOption("-h, --help", "Show this.")
   .helpCommand(false)
+  .configureHelp({ minWidthToWrap: 20, optionDescription })
   .showHelpAfterError("(--help shows what there is)")
   .addHelpText("after", footer)
   .exitOverride();
@@ -62,7 +70,7 @@ async function run(args: readonly string[]): Promise<void> {
     return;
   }
   for (const [name, [summary, load]] of Object.entries(commands)) {
-    const command = program.command(name).description(summary);
+    const command = program.command(name).description(summary).helpCommand(false);
     if (name === meant || meant === "completions") (await load()).define(command);
   }
   await program.parseAsync(args.length === 0 ? [meant] : args, { from: "user" });

@@ -61,8 +61,12 @@ export function integerOption(name: string, text: string, min: number, max: numb
   );
 }
 
-/** For a rejection of who listens: says which setting names the port. */
-export const portInUse = (setting: string) => (error: Error & { code?: string }) => {
-  if (error.code !== "EADDRINUSE") throw error;
-  throw new Failure(`The port is in use. Set ${setting} to another one.\n${error.message}`, exitCodes.misuse);
-};
+/** What `listen` returns. Throws a Failure that says which setting names the port when somebody else has it. */
+export function onPort<T>(setting: string, port: number, listen: () => T): T {
+  try {
+    return listen();
+  } catch (error) {
+    if ((error as Error & { code?: string }).code !== "EADDRINUSE") throw error;
+    throw new Failure(`Port ${port} is in use: set ${setting} to another one.`, exitCodes.misuse);
+  }
+}

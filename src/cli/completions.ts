@@ -13,9 +13,11 @@ export const define: Define = (command) => {
     .addHelpText(
       "after",
       `
-  bash   echo 'source <(whisper-api completions bash)' >> ~/.bashrc
-  zsh    echo 'source <(whisper-api completions zsh)' >> ~/.zshrc    (after compinit)
-  fish   whisper-api completions fish > ~/.config/fish/completions/whisper-api.fish`,
+  bash: echo 'source <(whisper-api completions bash)' >> ~/.bashrc
+  zsh:  echo 'source <(whisper-api completions zsh)' >> ~/.zshrc
+          (after compinit)
+  fish: whisper-api completions fish \\
+          > ~/.config/fish/completions/whisper-api.fish`,
     )
     .action(async (shell: Shell) => {
       const { parent } = command;
@@ -51,10 +53,7 @@ function wordsOf(command: Command, path: readonly string[] = []): Word {
     path,
     description: command.description(),
     flags: help.visibleOptions(command).map(flagOf),
-    commands: help
-      .visibleCommands(command)
-      .filter((inner) => inner.name() !== "help")
-      .map((inner) => wordsOf(inner, [...path, inner.name()])),
+    commands: help.visibleCommands(command).map((inner) => wordsOf(inner, [...path, inner.name()])),
     argument: argument ? valueFor(argument, argument.name()) : null,
   };
 }

@@ -8,7 +8,7 @@ import { removeLeftovers } from "../http/temporary-file.ts";
 import { createLogger } from "../log.ts";
 import { createServer } from "../server.ts";
 import { startTracing } from "../tracing.ts";
-import { type Define, portInUse } from "./command.ts";
+import { type Define, onPort } from "./command.ts";
 import { addSettingOptions, loadConfigWith } from "./setting-options.ts";
 import { exitOnSignal, stopOnSignal } from "./signals.ts";
 
@@ -20,7 +20,7 @@ export const define: Define = (command) => {
     "--no-worker",
     "Leave tasks to other processes: WORKER=false.",
   );
-  withSettings.action((given: object) => serve({ ...given }).catch(portInUse("PORT")));
+  withSettings.action((given: object) => serve({ ...given }));
 };
 
 /** Resolves when the server has stopped. Throws what a person can mend: settings, model, port. */
@@ -43,11 +43,9 @@ async function serve(given: Readonly<Record<string, unknown>>): Promise<void> {
   deps.webhooks.start();
   deps.tasks.start(config.worker ? config.maxRunningTasks || deps.models.defaultEngine.model.slots : 0);
   const stopping = new AbortController();
-  const app = createServer({ ...deps, stopping: stopping.signal }).listen({
-    hostname: config.host,
-    port: config.port,
-  });
-  const { server } = app;
+  const app = createServer({ ...deps, stopping: stopping.signal });
+  const { host: hostname, port: wanted } = config;
+  const { server } = onPort("PORT", wanted, () => app.listen({ hostname, port: wanted }));
   if (!server) throw new Error("The server did not start");
   const stopped = stopOnSignal(async () => {
     log.info("stopping", { graceMs: config.shutdownTimeoutMs });

@@ -6,13 +6,13 @@ import { loggableConfig } from "../config/show.ts";
 import { createLogger } from "../log.ts";
 import { createMonitor } from "../server.ts";
 import { startTracing } from "../tracing.ts";
-import { type Define, exitCodes, Failure, portInUse } from "./command.ts";
+import { type Define, exitCodes, Failure, onPort } from "./command.ts";
 import { exitOnSignal, stopOnSignal } from "./signals.ts";
 
 export const define: Define = (command) => {
   command
     .option("--concurrency <n>", "Tasks at the same time (default: MAX_RUNNING_TASKS).")
-    .action((given: Given) => work(given).catch(portInUse("WORKER_PORT")));
+    .action((given: Given) => work(given));
 };
 
 interface Given {
@@ -41,7 +41,8 @@ async function work({ concurrency: given }: Given): Promise<void> {
   const { models, store, tasks, webhooks } = deps;
   const concurrency = Number(given ?? 0) || config.maxRunningTasks || models.defaultEngine.model.slots;
   const { workerPort: port, host: hostname } = config;
-  const monitor = port === "off" ? null : createMonitor(deps).listen({ hostname, port });
+  const monitor =
+    port === "off" ? null : onPort("WORKER_PORT", port, () => createMonitor(deps).listen({ hostname, port }));
   webhooks.start();
   tasks.start(concurrency);
   const stopped = stopOnSignal(async () => {

@@ -42,6 +42,27 @@ describe("help", () => {
   });
 
   test.each([
+    ["--help"],
+    ["transcribe --help"],
+    ["serve --help"],
+    ["keys create --help"],
+    ["completions --help"],
+  ])("is broken at words where an ordinary terminal ends: %s", async (line) => {
+    const { stdout } = await cli.run(line.split(" "));
+    expect(stdout.split("\n").filter((each) => each.length > 80 && !each.includes("https://"))).toEqual([]);
+  });
+
+  test("begins each sentence alike, and quotes no default", async () => {
+    for (const name of ["listen", "bench", "health"]) {
+      const { stdout } = await cli.run([name, "--help"]);
+      expect(stdout).toMatch(/-h, --help +Show this\.$/m);
+      expect(stdout).toMatch(/default: \w/);
+      expect(stdout).not.toMatch(/default: "/);
+    }
+    expect((await cli.run(["keys", "--help"])).stdout).not.toContain("help [command]");
+  });
+
+  test.each([
     [["transcirbe"], "Did you mean transcribe?"],
     [["transcribe", "a.wav", "--lnaguage", "de"], "Did you mean --language?"],
     [["transcribe"], "missing required argument"],
