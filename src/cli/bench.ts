@@ -1,4 +1,5 @@
 /** `whisper-api bench`: how fast this machine is with a model. */
+import { forPeople } from "../core/file-formats.ts";
 import { defaultOptions } from "../core/options.ts";
 import sample from "./bench/sample.mp3" with { type: "file" };
 import { type Define, exitCodes, Failure, integerOption } from "./command.ts";
@@ -115,7 +116,7 @@ async function open(file: string | undefined): Promise<ReadableInput> {
 
 /** For a rejection that does not say which recording it is about. */
 const about = (file: string | undefined) => (error: Error) => {
-  throw new Failure(`${file ?? "The sample"}: ${error.message}`);
+  throw new Failure(`${file ?? "The sample"}: ${forPeople(error.message)}`);
 };
 
 type Engine = Awaited<ReturnType<typeof import("./transcription/local.ts").openHere>>["engine"];

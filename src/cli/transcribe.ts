@@ -1,6 +1,7 @@
 /** `whisper-api transcribe FILE...`: recordings to text, subtitles or JSON. */
 import { basename } from "node:path";
 import { Option } from "commander";
+import { forPeople } from "../core/file-formats.ts";
 import type { ResponseFormat } from "../core/formats.ts";
 import type { FieldTexts } from "../http/form.ts";
 import { apiKey } from "./api-key.ts";
@@ -202,9 +203,10 @@ async function unlessInterrupted<T>(work: T | Promise<T>, signal: AbortSignal): 
   return Promise.race([work, promise]);
 }
 
+/** Failures are sentences; of others the log says more. */
 function sentence(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error.name !== "AppError" && error.name !== "Failure" && !("code" in error))
     commandLog.error(error.stack ?? "");
-  return error.message;
+  return forPeople(error.message);
 }

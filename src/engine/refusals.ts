@@ -1,8 +1,7 @@
 /** What callers are told when the addon cannot read a recording, or fails over it. */
 import { AppError } from "../core/errors.ts";
+import { invalidFileFormat } from "../core/file-formats.ts";
 import type { NativeError, NativeErrorCode } from "../native.ts";
-
-const formats = ["flac", "m4a", "mp3", "mp4", "mpeg", "mpga", "oga", "ogg", "wav", "webm"];
 
 /** His file is no recording that we can read. */
 export function decodingError(error: NativeError, signal: AbortSignal, withFfmpeg: boolean): AppError {
@@ -11,11 +10,7 @@ export function decodingError(error: NativeError, signal: AbortSignal, withFfmpe
   switch (code) {
     case "unsupported_format":
       if (!withFfmpeg) return new AppError("unsupported_media_type", message, details);
-      return new AppError(
-        "invalid_file_format",
-        `Invalid file format. Supported formats: ${JSON.stringify(formats)}. ${message}`,
-        details,
-      );
+      return new AppError("invalid_file_format", invalidFileFormat(message), details);
     case "no_audio":
       return new AppError("no_audio_track", message, details);
     case "corrupt_audio":

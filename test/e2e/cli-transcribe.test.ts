@@ -92,7 +92,7 @@ describe("transcribe", () => {
     ]);
     expect({ code, stdout }).toEqual({ code: 1, stdout: `${sentence.text}\n` });
     expect(stderr).toContain("missing.wav: There is no such file\n");
-    expect(stderr).toMatch(/package\.json: Invalid file format/);
+    expect(stderr).toMatch(/package\.json: Invalid file format\. The file is not /);
     expect(stderr).toEndWith("2 of 3 recordings failed\n");
   });
 

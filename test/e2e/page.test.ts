@@ -324,6 +324,26 @@ describe.skipIf(browserPath === null)(`The page (${needsBrowser})`, () => {
   );
 
   test(
+    "hands a translation over as a task, too",
+    async () => {
+      await using visited = await visit(browser, server.url);
+      const { page } = visited;
+      await page.getByText("More options").click();
+      await page.getByRole("switch", { name: "Translate to English" }).check();
+      await page.getByRole("switch", { name: "As a task" }).check();
+      await choose(page, german.path);
+      await isDone(page);
+      expect(await textOf(page)).toBe(german.model_output.translate);
+      const list = page.getByRole("region", { name: "Tasks on the server" });
+      await list
+        .locator(".row", { hasText: german.name })
+        .locator(".row-status", { hasText: "Done" })
+        .waitFor();
+    },
+    limitMs,
+  );
+
+  test(
     "offers no tasks where the server takes none, and sends what was to be one as a request",
     async () => {
       await using strict = await startServer({ env: { MAX_TASKS_PER_CALLER: "0" } });
@@ -395,7 +415,9 @@ describe.skipIf(browserPath === null)(`The page (${needsBrowser})`, () => {
       const { page } = visited;
       const file = { name: "letter.mp3", mimeType: "audio/mpeg", buffer: Buffer.from("Dear Anna") };
       await page.locator("input[type=file]").setInputFiles(file);
-      await page.getByRole("alert").getByText("Invalid file format").waitFor();
+      const sentence = "Invalid file format. The file is not a recording in a format that this server reads.";
+      await page.getByRole("alert").getByText(sentence).waitFor();
+      expect(await page.getByRole("button", { name: "Transcribe again" }).count()).toBe(0);
       expect(await page.getByRole("button", { name: "Try again" }).count()).toBe(1);
     },
     limitMs,

@@ -1,4 +1,5 @@
 /** Requests to the server, whose refusals become sentences. URLs are relative: the page may live under any prefix. */
+import { forPeople } from "../../../core/file-formats.ts";
 import { EventReader } from "./event-reader.ts";
 import { apiKey } from "./settings.ts";
 import type { StreamEvent, WireError } from "./wire.ts";
@@ -32,8 +33,8 @@ function refusal(status: number, body: string): Refusal {
   try {
     const { error } = JSON.parse(body) as { error: WireError };
     if (typeof error.message === "string") {
-      const message = /[.!?]$/.test(error.message) ? error.message : `${error.message}.`;
-      return new Refusal(message, status, error.code ?? null);
+      const message = forPeople(error.message);
+      return new Refusal(/[.!?]$/.test(message) ? message : `${message}.`, status, error.code ?? null);
     }
   } catch {
     // not the server's

@@ -71,7 +71,7 @@ async function send(recording: Recording): Promise<void> {
   const { translate, background } = recording.options;
   const audio = recording.audio.value;
   if (audio === null) return;
-  const isTask = background && !translate && takesTasks.value;
+  const isTask = background && takesTasks.value;
   const form = new FormData();
   for (const [name, value] of fieldsOf(recording.options)) form.append(name, value);
   form.append(isTask ? "async" : "stream", "true");

@@ -38,7 +38,7 @@ function Page({ recording }: { recording: Recording }) {
     <article ref={article} class="reader" aria-labelledby="reader-title" data-phase={phase.value}>
       <header class="reader-header">
         <div class="reader-heading">
-          <h1 ref={title} id="reader-title" tabIndex={-1}>
+          <h1 ref={title} id="reader-title" tabIndex={-1} title={name}>
             {name}
           </h1>
           <p class="reader-status">{phase.value === "done" ? summary(recording) : describe(recording)}</p>
@@ -50,7 +50,7 @@ function Page({ recording }: { recording: Recording }) {
             </button>
           )}
           {!isUnfinished.value && segments.value.length > 0 && <Take recording={recording} />}
-          {!isUnfinished.value && audio.value && (
+          {!isUnfinished.value && phase.value !== "failed" && audio.value && (
             <button
               type="button"
               class="button ghost icon-only"

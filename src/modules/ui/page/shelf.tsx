@@ -45,7 +45,9 @@ function Row({ recording }: { recording: Recording }) {
         aria-current={selected.value === recording ? "true" : undefined}
         onClick={() => show(recording)}
       >
-        <span class="row-name">{name}</span>
+        <span class="row-name" title={name}>
+          {name}
+        </span>
         <span class="row-status">{describe(recording)}</span>
         {(phase.value === "uploading" || phase.value === "working") && (
           <Bar part={part} phase={phase.value} />
@@ -101,7 +103,9 @@ function TaskRow({ task }: { task: Task }) {
   return (
     <li class="row" data-phase={status}>
       <button type="button" class="row-main" onClick={() => open(task)}>
-        <span class="row-name">{name}</span>
+        <span class="row-name" title={name}>
+          {name}
+        </span>
         <span class="row-status">
           {status === "failed" && task.error ? `${state}: ${task.error.message}` : withLength}
         </span>
