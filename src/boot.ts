@@ -10,6 +10,7 @@ import { audioOf } from "./http/limits.ts";
 import type { Logger } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { digestOf } from "./models/digest.ts";
+import type { DownloadProgress } from "./models/download.ts";
 import { type EnsuredModel, ensureModel, ensureVad, ModelError } from "./models/ensure.ts";
 import { Registry } from "./models/registry.ts";
 import { native } from "./native.ts";
@@ -37,14 +38,18 @@ export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "sto
   return { config, ...runs, outbound, tasks, webhooks, version };
 }
 
-/**
- * The weights of WHISPER_MODEL, and the models on them. Throws ModelError for weights that cannot be had or used. `keepsResults`: whether
- * digests of the weights are wanted, by which results are found again.
- */
+interface ModelsOptions {
+  /** Whether digests of the weights are wanted, by which results are found again. */
+  readonly keepsResults: boolean;
+  /** Of a download. Default: a line on stderr. */
+  readonly onProgress?: (progress: DownloadProgress) => void;
+}
+
+/** The weights of WHISPER_MODEL, and the models on them. Throws ModelError for weights that cannot be had or used. */
 export async function openModels(
   config: Config,
   log: Logger,
-  { keepsResults }: { readonly keepsResults: boolean },
+  { keepsResults, onProgress = downloadProgress(config.whisperModel) }: ModelsOptions,
 ): Promise<Pick<Deps, "metrics" | "models" | "vadDigest" | "hasVad">> {
   native.setLog((level, line) => log[level](line, { from: "native" }));
   const info = native.info();
@@ -57,7 +62,7 @@ export async function openModels(
       ...from,
       name: config.whisperModel,
       url: config.modelsUrl,
-      onProgress: downloadProgress(config.whisperModel),
+      onProgress,
     }),
     ensureVad({ ...from, name: config.vadModel, url: config.vadUrl }),
   ]);

@@ -2,11 +2,12 @@
 import { forPeople } from "../core/file-formats.ts";
 import { defaultOptions } from "../core/options.ts";
 import sample from "./bench/sample.mp3" with { type: "file" };
-import { type Define, exitCodes, Failure, integerOption } from "./command.ts";
+import { type Define, Failure, integerOption } from "./command.ts";
 import { modelOption } from "./model-option.ts";
 import { clock } from "./progress.ts";
+import { endOnInterrupt } from "./signals.ts";
 import { temporaryPath } from "./temporary.ts";
-import { Display, printResult, say } from "./terminal.ts";
+import { Display, printResult } from "./terminal.ts";
 import { openInput, type ReadableInput } from "./transcription/files.ts";
 
 export const define: Define = (command) => {
@@ -45,14 +46,9 @@ async function bench(file: string | undefined, options: Given): Promise<void> {
   const { openHere } = await import("./transcription/local.ts");
   const { native } = await import("../native.ts");
   using display = new Display();
-  process.once("SIGINT", () => {
-    display.close();
-    say("Interrupted");
-    process.exit(exitCodes.interrupted);
-  });
-  display.show(() => "loading the model");
+  using _ = endOnInterrupt(display);
   const loadingMs = performance.now();
-  const { engine, config } = await openHere({ model: options.model, vad: false });
+  const { engine, config } = await openHere({ model: options.model, vad: false, display });
   const loadMs = performance.now() - loadingMs;
 
   const measured: Run[] = [];

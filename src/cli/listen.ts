@@ -7,6 +7,7 @@ import { type Connection, openLocal, openRemote } from "./listening/connection.t
 import { findRecorder, Recorder, sampleRate } from "./listening/recorder.ts";
 import { modelOption } from "./model-option.ts";
 import { clock } from "./progress.ts";
+import { endOnInterrupt } from "./signals.ts";
 import { Display, printResult } from "./terminal.ts";
 import { serverAddress } from "./transcription/remote.ts";
 
@@ -47,10 +48,12 @@ async function listen(options: Given): Promise<void> {
   const program = findRecorder(options.input, options.device);
   using display = new Display();
   const transcript = new LiveTranscript(display);
-  const connecting = server ? openRemote(server, transcript) : openLocal(options.model, transcript);
+  const untilConnected = endOnInterrupt(display);
+  const connecting = server ? openRemote(server, transcript) : openLocal(options.model, display, transcript);
   await using connection = await connecting;
   connection.send({ type: "session.update", session });
   await transcript.configured;
+  untilConnected[Symbol.dispose]();
 
   const recorder = new Recorder(program);
   process.once("SIGINT", () => {

@@ -2,6 +2,7 @@
 import { styleText } from "node:util";
 import { createLogUpdate } from "log-update";
 import type { DownloadProgress } from "../models/download.ts";
+import type { Display } from "./terminal.ts";
 
 const redrawMs = 100;
 const widestBar = 30;
@@ -61,6 +62,20 @@ export function downloadProgress(name: string): (progress: DownloadProgress) => 
       tenths = Math.floor(10 * fraction);
       process.stderr.write(`${downloadLine(name, progress, false)}\n`);
     }
+  };
+}
+
+/** The same on a display, and that a model is loaded: a download may come before. */
+export function loadingOn(display: Display, name: string): (progress: DownloadProgress) => void {
+  if (!process.stderr.isTTY) return downloadProgress(name);
+  const loading = "loading the model";
+  let line = loading;
+  display.show(() => line);
+  return (progress) => {
+    line = downloadLine(name, progress, true);
+    if (progress.doneBytes < progress.totalBytes) return;
+    display.say(line);
+    line = loading;
   };
 }
 

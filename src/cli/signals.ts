@@ -1,5 +1,7 @@
 /** How a process that goes on until it is told to stop is told. */
 import { constants } from "node:os";
+import { exitCodes } from "./command.ts";
+import { type Display, say } from "./terminal.ts";
 
 const signals = ["SIGTERM", "SIGINT"] as const;
 
@@ -29,4 +31,15 @@ export function stopOnSignal(stop: () => Promise<void>): Promise<void> {
       process.off(signal, exitAtOnce);
     }
   });
+}
+
+/** Ends the program at Ctrl-C, with nothing of `display` left on the screen. Disposal ends that. */
+export function endOnInterrupt(display: Display): Disposable {
+  const end = () => {
+    display.close();
+    say("Interrupted");
+    process.exit(exitCodes.interrupted);
+  };
+  process.once("SIGINT", end);
+  return { [Symbol.dispose]: () => void process.off("SIGINT", end) };
 }

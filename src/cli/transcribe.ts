@@ -95,11 +95,13 @@ async function transcribe(given: readonly string[], options: Given): Promise<voi
     process.once("SIGINT", () => process.exit(exitCodes.interrupted));
   });
   const { signal } = interrupted;
+  const quiet = options.quiet === true;
   let failed = 0;
   using display = new Display();
-  const opening = server ? openRemote(server) : openLocal(options.model, fields, isTranslation);
+  const opening = server
+    ? openRemote(server)
+    : openLocal({ model: options.model, display: quiet ? null : display }, fields, isTranslation);
   await using transcriber = await unlessInterrupted(opening, signal);
-  const quiet = options.quiet === true;
   const isHeaded = inputs.length > 1 && !quiet;
   const work = { transcriber, display, format, fields, isTranslation, isHeaded, quiet, signal };
   for (const [index, input] of inputs.entries()) {

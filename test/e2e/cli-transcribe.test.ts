@@ -234,6 +234,34 @@ describe("transcribe in a terminal", () => {
     expect(plain.written).not.toMatch(colour);
   });
 
+  test.each([["transcribe"], ["bench"], ["listen --input"]])(
+    "%s has one line that changes while a model is downloaded, and none of it stays",
+    async (command) => {
+      const mirror = Bun.serve({
+        port: 0,
+        hostname: "127.0.0.1",
+        // a beginning, and then nothing more
+        fetch: () =>
+          new Response(new ReadableStream({ start: (body) => body.enqueue(new Uint8Array(8_000_000)) }), {
+            headers: { "content-length": "77691713" },
+          }),
+      });
+      try {
+        const args = [...command.split(" "), sentence.path, "-m", "tiny"];
+        const told = cli.terminal(args, {
+          MODELS_URL: `http://127.0.0.1:${mirror.port}`,
+          MODELS_DIR: await mkdtemp(cli.path("models-")),
+        });
+        await told.shows((text) => /^tiny {2}█+░+ 10 % {2}7\.6 of 74\.1 MiB/.test(text));
+        told.type("\x03");
+        expect(await told.exited).toBe(130);
+        expect(await told.text()).not.toMatch(/tiny|loading/);
+      } finally {
+        await mirror.stop(true);
+      }
+    },
+  );
+
   test.each([
     ["here", () => []],
     ["on a server", atServer],

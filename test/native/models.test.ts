@@ -136,7 +136,7 @@ test("what a model tells before it is loaded is what it tells then", async () =>
 });
 
 test("a command, which keeps no results, does not read the weights again for their digest", async () => {
-  const { engine } = await openHere({ model: demoModel, vad: false });
+  const { engine } = await openHere({ model: demoModel, vad: false, display: null });
   expect(engine.model.digest).toBeNull();
   await engine.close(0);
 });

@@ -23,7 +23,7 @@ test("a fresh checkout is set up and then serves, with the arguments handed on",
   expect(code).toBe(0);
   expect(stderr).toContain("Dependencies: installing what bun.lock pins");
   expect(stderr).toContain("Building the addon");
-  expect(calls).toContain("bun install --frozen-lockfile");
+  expect(calls).toContain("bun install --frozen-lockfile --no-summary");
 });
 
 test("the command line is set up in the same way, and gets its arguments", async () => {
@@ -75,7 +75,7 @@ test("dependencies that cannot be installed end the start, and the next one trie
   checkout.program("bun", bunScript().replace("install)", "install) exit 1;"));
   expect((await checkout.run("start.mjs")).code).toBe(1);
   checkout.program("bun", bunScript());
-  expect((await checkout.run("start.mjs")).calls).toContain("bun install --frozen-lockfile");
+  expect((await checkout.run("start.mjs")).calls).toContain("bun install --frozen-lockfile --no-summary");
 });
 
 test("a start waits while another process sets up, and then finds the work done", async () => {

@@ -7,7 +7,7 @@ import { Session } from "../../live/session.ts";
 import { SharedAudio } from "../../live/shared-audio.ts";
 import { Metrics } from "../../metrics.ts";
 import { Failure } from "../command.ts";
-import { commandLog } from "../terminal.ts";
+import { commandLog, type Display } from "../terminal.ts";
 import { openHere } from "../transcription/local.ts";
 import { authorization, type ServerAddress } from "../transcription/remote.ts";
 
@@ -34,8 +34,12 @@ const clock = {
 };
 
 /** Throws as `openHere`. */
-export async function openLocal(model: string | undefined, listener: Listener): Promise<Connection> {
-  const { engine } = await openHere({ model, vad: true });
+export async function openLocal(
+  model: string | undefined,
+  display: Display,
+  listener: Listener,
+): Promise<Connection> {
+  const { engine } = await openHere({ model, vad: true, display });
   const session = new Session({
     engine,
     use: async () => ({ engine, [Symbol.dispose]() {} }),

@@ -7,7 +7,8 @@ import type { Logger } from "../../log.ts";
 import { payloads } from "../../modules/transcriptions/index.ts";
 import { readRequest } from "../../modules/transcriptions/request.ts";
 import { exitCodes, Failure } from "../command.ts";
-import { commandLog } from "../terminal.ts";
+import { loadingOn } from "../progress.ts";
+import { commandLog, type Display } from "../terminal.ts";
 import type { Payload, Transcriber } from "./transcriber.ts";
 
 export interface LocalOptions {
@@ -15,10 +16,12 @@ export interface LocalOptions {
   readonly model: string | undefined;
   /** Whether voice activity detection is to be had: its weights may have to be downloaded. */
   readonly vad: boolean;
+  /** Shows that the model is loaded, or downloaded; null: nothing is shown. */
+  readonly display: Display | null;
 }
 
 /** The engine of a command: no store, no server. Throws ConfigError, ModelError, or Failure when another model than the wanted would answer. */
-export async function openHere({ model, vad }: LocalOptions) {
+export async function openHere({ model, vad, display }: LocalOptions) {
   const { config, warnings } = loadConfig();
   const wanted = model ?? config.whisperModel;
   const notes = [...warnings];
@@ -31,7 +34,10 @@ export async function openHere({ model, vad }: LocalOptions) {
     },
   };
   const settings = { ...config, whisperModel: wanted, vadModel: vad ? config.vadModel : "off" };
-  const opened = await openModels(settings, log, { keepsResults: false });
+  const opened = await openModels(settings, log, {
+    keepsResults: false,
+    onProgress: display ? loadingOn(display, wanted) : () => {},
+  });
   const engine = opened.models.defaultEngine;
   const { id } = engine.model;
   // the bundled model in place of the wanted one: for a server better than nothing, here a file full of wrong words
@@ -41,18 +47,19 @@ export async function openHere({ model, vad }: LocalOptions) {
       exitCodes.misuse,
     );
   }
+  display?.clear();
   for (const note of notes) commandLog.warn(note);
   return { config, engine, hasVad: opened.hasVad };
 }
 
 /** For recordings of which the same is asked. Throws as `openHere`, and AppError for fields that the model is not fit for. */
 export async function openLocal(
-  model: string | undefined,
+  { model, display }: Omit<LocalOptions, "vad">,
   fields: FieldTexts,
   isTranslation: boolean,
 ): Promise<Transcriber> {
   const vad = fields.has("vad") || fields.has("chunking_strategy");
-  const { engine, hasVad } = await openHere({ model, vad });
+  const { engine, hasVad } = await openHere({ model, vad, display });
   const task = isTranslation ? "translate" : "transcribe";
   const request = readRequest(task, fields, engine.model, hasVad());
   return {
