@@ -18,7 +18,10 @@ export function dependenciesAreReady(place) {
  */
 export async function installDependencies(place, bun) {
   console.error("Dependencies: installing what bun.lock pins");
-  const code = await run(bun, ["install", "--frozen-lockfile", "--no-summary"], { cwd: place.root, env: place.env });
+  const code = await run(bun, ["install", "--frozen-lockfile", "--no-summary"], {
+    cwd: place.root,
+    env: place.env,
+  });
   if (code !== 0) throw new SetupError("The dependencies could not be installed: see bun's message above.");
   writeFileSync(stampPath(place), fingerprint(place));
 }
