@@ -8,6 +8,7 @@ import type { Keys, StoredKey } from "../store/keys.ts";
 import { openStore } from "../store/open.ts";
 import { availableWithin } from "../store/store.ts";
 import { type Define, exitCodes, Failure } from "./command.ts";
+import { printResult } from "./terminal.ts";
 
 export const define: Define = (command) => {
   command
@@ -76,20 +77,25 @@ async function list(asJson: boolean): Promise<void> {
   const keys = await withKeys((store) => store.list());
   if (asJson) return console.log(JSON.stringify(keys.map(shown)));
   if (keys.length === 0) return console.error("There are no stored keys.");
-  const head = ["ID", "NAME", "KEY", "SCOPES", "LIMITS", "AUDIO", "CREATED", "EXPIRES", "STATE"];
-  const rows = keys.map((key) => [
-    ...[key.id, key.name, `sk-...${key.hint}`, key.scopes.join(",")],
-    ...[key.limits ?? "-", key.audioLimits ?? "-", day(key.createdAtMs)],
-    ...[key.expiresAtMs === null ? "never" : day(key.expiresAtMs), stateOf(key)],
-  ]);
-  const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => row[column]?.length ?? 0)));
-  for (const row of [head, ...rows])
-    console.log(
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join("  ")
-        .trimEnd(),
-    );
+  await printResult(tableOf(keys.map(cellsOf)));
+}
+
+const cellsOf = (key: StoredKey): Readonly<Record<string, string>> => ({
+  ...{ ID: key.id, NAME: key.name, KEY: `...${key.hint}`, SCOPES: key.scopes.join(",") },
+  ...{ LIMITS: key.limits ?? "", AUDIO: key.audioLimits ?? "" },
+  ...{ CREATED: day(key.createdAtMs), "VALID UNTIL": validUntil(key) },
+});
+
+/** As wide as its cells; without columns that are empty, so that it fits into more terminals. */
+function tableOf(rows: readonly Readonly<Record<string, string>>[]): string {
+  const columns = Object.keys(rows[0] ?? {}).filter((name) => rows.some((row) => row[name]));
+  const widths = columns.map((name) =>
+    Math.max(...[name, ...rows.map((row) => row[name] ?? "")].map((cell) => Bun.stringWidth(cell))),
+  );
+  const line = (cells: readonly string[]) =>
+    cells.map((cell, index) => cell + " ".repeat((widths[index] ?? 0) - Bun.stringWidth(cell))).join("  ");
+  const lines = [columns, ...rows.map((row) => columns.map((name) => row[name] || "-"))].map(line);
+  return lines.map((each) => `${each.trimEnd()}\n`).join("");
 }
 
 async function revoke(id: string): Promise<void> {
@@ -147,7 +153,8 @@ const shown = ({ digest: _, ...key }: StoredKey) => key;
 
 const day = (ms: number) => new Date(ms).toISOString().slice(0, 10);
 
-function stateOf({ revokedAtMs, expiresAtMs }: StoredKey): string {
+function validUntil({ revokedAtMs, expiresAtMs }: StoredKey): string {
   if (revokedAtMs !== null) return "revoked";
-  return expiresAtMs !== null && expiresAtMs <= Date.now() ? "expired" : "valid";
+  if (expiresAtMs === null) return "for ever";
+  return expiresAtMs <= Date.now() ? "expired" : day(expiresAtMs);
 }

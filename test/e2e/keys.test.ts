@@ -37,6 +37,11 @@ async function live(server: Server, env: Record<string, string>): Promise<void> 
   expect(await answer(server, key)).toEqual([200, ""]);
   expect((await answer(server, "anything"))[0]).toBe(401);
 
+  const table = (await keys(env, "list")).stdout.split("\n");
+  expect(table[0]).toMatch(/^ID +NAME {2}KEY +SCOPES +LIMITS +CREATED +VALID UNTIL$/); // nothing has AUDIO
+  expect(table[1]).toMatch(new RegExp(`Ann +\\.\\.\\.${key.slice(-4)} .* 5/hour .* \\d{4}-\\d\\d-\\d\\d$`));
+  expect(Math.max(...table.map((line) => line.length))).toBeLessThanOrEqual(80);
+
   const listed = await keys(env, "list", "--json");
   expect(listed.stdout).not.toContain(key);
   expect(listed.stdout).not.toContain("digest");
