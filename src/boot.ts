@@ -41,6 +41,8 @@ export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "sto
 interface ModelsOptions {
   /** Whether digests of the weights are wanted, by which results are found again. */
   readonly keepsResults: boolean;
+  /** What named the model, for messages. */
+  readonly setting?: string;
   /** Of a download. Default: a line on stderr. */
   readonly onProgress?: (progress: DownloadProgress) => void;
 }
@@ -49,7 +51,11 @@ interface ModelsOptions {
 export async function openModels(
   config: Config,
   log: Logger,
-  { keepsResults, onProgress = downloadProgress(config.whisperModel) }: ModelsOptions,
+  {
+    keepsResults,
+    setting = "WHISPER_MODEL",
+    onProgress = downloadProgress(config.whisperModel),
+  }: ModelsOptions,
 ): Promise<Pick<Deps, "metrics" | "models" | "vadDigest" | "hasVad">> {
   native.setLog((level, line) => log[level](line, { from: "native" }));
   const info = native.info();
@@ -61,6 +67,7 @@ export async function openModels(
     ensureModel({
       ...from,
       name: config.whisperModel,
+      setting,
       url: config.modelsUrl,
       onProgress,
     }),
@@ -105,7 +112,7 @@ export async function openModels(
     ttlMs: config.modelTtlMs,
     status: () => admission.status,
   }).catch((error: Error) => {
-    throw new ModelError(`The model of WHISPER_MODEL cannot be used. ${error.message}: ${model.path}`);
+    throw new ModelError(`The model of ${setting} cannot be used. ${error.message}: ${model.path}`);
   });
   const engine = models.defaultEngine;
   slots = engine.model.slots;

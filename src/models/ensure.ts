@@ -9,6 +9,8 @@ import { type DownloadLimits, type DownloadProgress, download, sizeOf } from "./
 export interface EnsureOptions {
   /** A name of the catalogue, or a path: with a slash, or ending in .bin. */
   readonly name: string;
+  /** What gave the name, for messages. */
+  readonly setting?: string;
   /** MODELS_DIR */
   readonly dir: string;
   /** The folder that the files are in on the server. */
@@ -50,7 +52,7 @@ export async function ensureModel(options: EnsureOptions): Promise<EnsuredModel>
   const { name, dir, log, signal } = options;
   if (isPath(name)) return ensurePath(options);
   if (name === "demo") return demo(dir);
-  const weights = find(speechModels, name, "WHISPER_MODEL");
+  const weights = find(speechModels, name, options.setting ?? "WHISPER_MODEL");
   try {
     return { path: await ensureWeights(weights, options), id: name, warning: null };
   } catch (error) {

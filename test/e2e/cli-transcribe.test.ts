@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { mkdir, mkdtemp, readdir } from "node:fs/promises";
 import { constants } from "node:os";
 import { join } from "node:path";
-import { recording } from "../fixtures/index.ts";
+import { demoModel, recording } from "../fixtures/index.ts";
 import { CommandLine, main } from "./cli.ts";
 import { idle, running } from "./requests.ts";
 import { root, type Server, startServer } from "./server.ts";
@@ -189,6 +189,16 @@ describe("transcribe", () => {
     const { code, stdout, stderr } = await cli.run(["transcribe", sentence.path, "-m", "tiny"]);
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
     expect(stderr).toMatch(/^The model tiny is not here and could not be downloaded \(.+\)\. --model demo/);
+  });
+
+  test.each([
+    ["nix", 'Expected a known model or a path for --model but received "nix".'],
+    ["torn.bin", "The model of --model cannot be used. The model file is incomplete"],
+  ])("says of the model %p what is wrong with it, and which option named it", async (name, message) => {
+    await Bun.write(cli.path("torn.bin"), (await Bun.file(demoModel).bytes()).slice(0, 5000));
+    const { code, stdout, stderr } = await cli.run(["transcribe", sentence.path, "-m", name]);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).toStartWith(message);
   });
 
   test.each([

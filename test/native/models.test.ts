@@ -1,5 +1,5 @@
 /** The registry over the addon: real weights under several names, loaded, shared, unloaded, damaged, removed. */
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,6 +18,8 @@ import { bytesPerSlot, memoryBytes, readShape } from "../../src/models/shape.ts"
 import { native } from "../../src/native.ts";
 import { demoModel, recording } from "../fixtures/index.ts";
 import { modelOptions } from "./harness.ts";
+
+setDefaultTimeout(60_000);
 
 let dir: string;
 let registry: Registry | null;

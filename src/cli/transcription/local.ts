@@ -36,6 +36,7 @@ export async function openHere({ model, vad, display }: LocalOptions) {
   const settings = { ...config, whisperModel: wanted, vadModel: vad ? config.vadModel : "off" };
   const opened = await openModels(settings, log, {
     keepsResults: false,
+    setting: model === undefined ? "WHISPER_MODEL" : "--model",
     onProgress: display ? loadingOn(display, wanted) : () => {},
   });
   const engine = opened.models.defaultEngine;
