@@ -243,6 +243,54 @@ describe.skipIf(browserPath === null)(`The page (${needsBrowser})`, () => {
     limitMs,
   );
 
+  test.each([
+    ["does not close", "AudioContext.prototype.close = () => new Promise(() => {})"],
+    ["does not answer", "MessagePort.prototype.postMessage = () => {}"],
+  ])(
+    "comes to an end of what was spoken though the browser's audio %s",
+    async (_, script) => {
+      await using visited = await visit(browser, server.url, script);
+      const { page } = visited;
+      await page.getByRole("button", { name: "Record", exact: true }).click();
+      await page.locator(".segment", { hasText: "Good morning Anna." }).waitFor();
+      await page.getByRole("button", { name: "Stop" }).click();
+      await isDone(page);
+    },
+    limitMs,
+  );
+
+  test(
+    "waits for what was said last, also when a turn before it ends meanwhile",
+    async () => {
+      await using visited = await visit(browser, server.url);
+      const { page } = visited;
+      await page.routeWebSocket(/realtime/, (socket) => {
+        const tell = (type: string, fields: object) => socket.send(JSON.stringify({ type, ...fields }));
+        const turn = (item_id: string, transcript: string) => {
+          tell("input_audio_buffer.committed", { item_id });
+          tell("conversation.item.input_audio_transcription.completed", { item_id, transcript });
+        };
+        let isOpen = false;
+        socket.onMessage((message) => {
+          if (!isOpen) tell("input_audio_buffer.speech_started", { item_id: "first", audio_start_ms: 0 });
+          if (!isOpen)
+            tell("conversation.item.input_audio_transcription.delta", { item_id: "first", delta: "First" });
+          isOpen = true;
+          if (!String(message).includes("input_audio_buffer.commit")) return;
+          tell("input_audio_buffer.speech_stopped", { item_id: "first", audio_end_ms: 1000 });
+          turn("first", "First.");
+          turn("second", "Second.");
+        });
+      });
+      await page.getByRole("button", { name: "Record", exact: true }).click();
+      await page.locator(".running", { hasText: "First" }).waitFor();
+      await page.getByRole("button", { name: "Stop" }).click();
+      await isDone(page);
+      expect((await textOf(page)).trim()).toBe("First. Second.");
+    },
+    limitMs,
+  );
+
   test(
     "sends several recordings one after the other, with the options of then",
     async () => {

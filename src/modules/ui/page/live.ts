@@ -150,8 +150,9 @@ export class LiveSession {
       else if (type.endsWith("speech_stopped"))
         turn.endMs = (event.audio_end_ms ?? turn.endMs + pauseMs) - pauseMs;
       else if (type === "input_audio_buffer.committed") {
+        // Silence has ended the others: they are no answer to what was committed here.
+        this.isCommitted ||= this.isStopping.value && turn.endMs === 0;
         turn.endMs ||= this.heardMs.value;
-        this.isCommitted ||= this.isStopping.value;
       } else if (type.endsWith("transcription.delta")) turn.text += event.delta ?? "";
       else if (type.endsWith("transcription.completed")) {
         turn.text = event.transcript ?? turn.text;

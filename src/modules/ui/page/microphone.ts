@@ -4,7 +4,7 @@ import workletUrl from "./microphone.worklet.js" with { type: "file" };
 
 export interface Microphone {
   readonly sampleRate: number;
-  /** Resolves when all that was heard has been told. */
+  /** Resolves when all that was heard has been told, or cannot be. */
   stop(): Promise<void>;
 }
 
@@ -17,6 +17,9 @@ export interface Heard {
 
 /** What most realtime services take; where the browser cannot convert, its own rate. */
 const wantedRate = 24_000;
+
+/** For an audio thread that stands still: what was said must not wait for it. */
+const patienceMs = 1000;
 
 const insecure =
   "Browsers give the microphone only to pages that come over https or from localhost. Open this page that way.";
@@ -49,9 +52,11 @@ export async function openMicrophone(onHeard: (heard: Heard) => void): Promise<M
       sampleRate: context.sampleRate,
       async stop() {
         worklet.port.postMessage(null);
+        const late = setTimeout(ended.resolve, patienceMs);
         await ended.promise;
+        clearTimeout(late);
         release();
-        await context.close();
+        void context.close(); // may take as long as it likes
       },
     };
   } catch (error) {
