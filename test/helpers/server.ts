@@ -91,7 +91,8 @@ export async function testServer<E extends Engine = FakeEngine>(
     metrics,
   };
   const tasks = new TaskService({
-    ...{ deps: runs, log: logger, store, ttlMs: config.taskTtlMs },
+    deps: runs,
+    ttlMs: config.taskTtlMs,
     audio: audioOf(store.limiter, metrics),
     watchers: settings.watchers ?? webhooks,
     limits: { perCaller: config.maxTasksPerCaller, maxBytes: config.maxTaskBytes },
