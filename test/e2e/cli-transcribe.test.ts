@@ -1,8 +1,9 @@
 /** `whisper-api transcribe`, in pipes and in a terminal, here and against a real server. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdir, mkdtemp, readdir } from "node:fs/promises";
+import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { recording } from "../fixtures/index.ts";
+import { temporaryFolder } from "../helpers/folder.ts";
 import { CommandLine, main } from "./cli.ts";
 import { idle, running } from "./requests.ts";
 import { root, type Server, startServer } from "./server.ts";
@@ -21,7 +22,7 @@ const atServer = () => ["--host", server.url, "--api-key", key];
 const longer = () => cli.path("longer.mp3");
 
 beforeAll(async () => {
-  cli = await CommandLine.create();
+  cli = new CommandLine();
   const bytes = await Bun.file(long.path).bytes();
   await Bun.write(longer(), new Blob(Array.from({ length: 8 }, () => bytes)));
   server = await startServer({ env: { API_KEY: key } });
@@ -29,7 +30,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await server[Symbol.asyncDispose]();
-  await cli[Symbol.asyncDispose]();
+  cli[Symbol.dispose]();
 });
 
 describe("transcribe", () => {
@@ -186,21 +187,21 @@ describe("transcribe in a terminal", () => {
     ["here", () => []],
     ["on a server", atServer],
   ])("ends at Ctrl-C with 130 and without a half-written file: %s", async (_, options) => {
-    const out = await mkdtemp(cli.path("interrupted-"));
+    using folder = temporaryFolder();
     const told = cli.terminal([
       "transcribe",
       long.path,
       "--beam-size",
       "8",
       "-o",
-      join(out, "x.srt"),
+      join(folder.path, "x.srt"),
       ...options(),
     ]);
     await told.shows((text) => /%/.test(text));
     told.type("\x03");
     expect(await told.exited).toBe(130);
     expect(await told.text()).toContain("Interrupted");
-    expect(await readdir(out)).toEqual([]);
+    expect(await readdir(folder.path)).toEqual([]);
     await idle(server);
   });
 });
