@@ -1,4 +1,5 @@
 /** A row of the settings' table, and the ways in which values are written in the environment. */
+import { longestDelayMs } from "../core/clock.ts";
 
 /** How a value is written: `parse` gives undefined for anything that is not `expected`. */
 export interface Kind<T> {
@@ -65,16 +66,13 @@ export const byteSize = (min: 0 | 1): Kind<number> => ({
 
 const timeUnits = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
-/** setTimeout's limit: a longer delay fires at once. */
-const longestMs = 2 ** 31 - 1;
-
-/** In milliseconds. */
+/** In milliseconds: all may become a timer's. */
 export const duration = (minMs: number): Kind<number> => ({
   expected: `a time in seconds or with a unit (250ms, 30s, 90m, 4h), at least ${minMs}ms and at most 596h`,
   parse(value) {
     const [, number, unit = "s"] = /^(\d+(?:\.\d+)?) ?(ms|s|m|h)?$/i.exec(value) ?? [];
     const ms = Math.round(Number(number) * timeUnits[unit.toLowerCase() as keyof typeof timeUnits]);
-    return ms >= minMs && ms <= longestMs ? ms : undefined;
+    return ms >= minMs && ms <= longestDelayMs ? ms : undefined;
   },
 });
 

@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, rmSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { AppError } from "../../src/core/errors.ts";
 import type { Engine } from "../../src/engine/engine.ts";
 import { Metrics } from "../../src/metrics.ts";
 import type { EnsuredModel } from "../../src/models/ensure.ts";
@@ -9,6 +8,7 @@ import { Registry, type RegistryOptions } from "../../src/models/registry.ts";
 import { bytesPerSlot, memoryBytes, readShape, type Shape, shapeNamed } from "../../src/models/shape.ts";
 import { FakeEngine, testModel } from "../helpers/engine.ts";
 import { folderForEachTest } from "../helpers/folder-hooks.ts";
+import { refusal } from "../helpers/refusal.ts";
 
 const folder = folderForEachTest();
 
@@ -71,9 +71,11 @@ async function open(options: Partial<RegistryOptions> = {}) {
     status: () => ({ running: 0, queued: 0, maxRunning: 1, maxQueued: 1 }),
     log: { debug: note, info: note, warn: note, error: note },
     metrics: new Metrics(),
-    after(_, act) {
-      timers.add(act);
-      return () => timers.delete(act);
+    clock: {
+      after(_, act) {
+        timers.add(act);
+        return () => timers.delete(act);
+      },
     },
     async open(model, slotsBytes): Promise<Engine> {
       await beforeLoad(model);
@@ -115,16 +117,6 @@ async function open(options: Partial<RegistryOptions> = {}) {
       return use.engine as LoadedEngine;
     },
   };
-}
-
-/** What a promise was rejected with; fails when it is no AppError. */
-async function refusal(promise: Promise<unknown>): Promise<AppError> {
-  const error = await promise.then(
-    () => null,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(AppError);
-  return error as AppError;
 }
 
 /** Lets everything happen that waits for nothing. */
