@@ -17,7 +17,8 @@ import { demoModel, needsVadModel, recording, vadModel } from "../fixtures/index
 import { makeSilentVideo } from "../fixtures/video.ts";
 import { FakeEngine } from "../helpers/engine.ts";
 import { folderForAllTests } from "../helpers/folder-hooks.ts";
-import { engineContract, refusal, request, type Wanted } from "./engine.ts";
+import { refusal } from "../helpers/refusal.ts";
+import { engineContract, request, type Wanted } from "./engine.ts";
 
 setDefaultTimeout(60_000);
 

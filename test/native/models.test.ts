@@ -1,8 +1,8 @@
 /** The registry over the addon: real weights under several names, loaded, shared, unloaded, damaged, removed. */
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import { copyFileSync, readFileSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
-import { AppError } from "../../src/core/errors.ts";
+import type { AppError } from "../../src/core/errors.ts";
 import { defaultOptions } from "../../src/core/options.ts";
 import { collect } from "../../src/core/transcript.ts";
 import { Admission } from "../../src/engine/admission.ts";
@@ -16,7 +16,10 @@ import { bytesPerSlot, memoryBytes, readShape } from "../../src/models/shape.ts"
 import { native } from "../../src/native.ts";
 import { demoModel, recording } from "../fixtures/index.ts";
 import { folderForEachTest } from "../helpers/folder-hooks.ts";
+import { refusal } from "../helpers/refusal.ts";
 import { modelOptions } from "./harness.ts";
+
+setDefaultTimeout(60_000);
 
 const folder = folderForEachTest();
 let registry: Registry | null;
@@ -88,15 +91,6 @@ async function begin(id: string, name?: string) {
   if (!registry) throw new Error("There is no registry");
   using model = await registry.use(id, never);
   return await start(model.engine, name);
-}
-
-async function refusal(promise: Promise<unknown>): Promise<AppError> {
-  const error = await promise.then(
-    () => null,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(AppError);
-  return error as AppError;
 }
 
 const rssBytes = () => 1024 * Number(/VmRSS:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))?.[1]);

@@ -4,6 +4,7 @@
  */
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { told } from "../helpers/child.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
 
 const source = join(import.meta.dir, "..", "..");
@@ -96,13 +97,7 @@ export class Checkout implements Disposable {
   /** Runs one to its end. `calls`: what it called on the PATH, in order. */
   async run(script: string, args: string[] = [], env: Record<string, string> = {}) {
     rmSync(join(this.#bin, "calls"), { force: true });
-    const child = this.spawn(script, args, env);
-    const [stdout, stderr, code] = await Promise.all([
-      new Response(child.stdout).text(),
-      new Response(child.stderr).text(),
-      child.exited,
-    ]);
-    return { stdout, stderr, code, calls: this.calls() };
+    return { ...(await told(this.spawn(script, args, env))), calls: this.calls() };
   }
 
   calls(): string[] {

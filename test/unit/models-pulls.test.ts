@@ -2,12 +2,12 @@ import { expect, test } from "bun:test";
 import { createHash, randomBytes } from "node:crypto";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { AppError } from "../../src/core/errors.ts";
 import { Metrics } from "../../src/metrics.ts";
 import type { Weights } from "../../src/models/catalog.ts";
 import type { DownloadProgress } from "../../src/models/download.ts";
 import { Pulls } from "../../src/models/pulls.ts";
 import { folderForEachTest } from "../helpers/folder-hooks.ts";
+import { refusal } from "../helpers/refusal.ts";
 
 const content = randomBytes(200_000);
 const half = content.length / 2;
@@ -66,15 +66,6 @@ async function readHalf(progress: AsyncIterator<DownloadProgress>): Promise<void
     if (done) throw new Error("The download has ended");
     if (value.doneBytes >= half) return;
   }
-}
-
-async function refusal(promise: Promise<unknown>): Promise<AppError> {
-  const error = await promise.then(
-    () => null,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(AppError);
-  return error as AppError;
 }
 
 test("progress is told until the file is there", async () => {
