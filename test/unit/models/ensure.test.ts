@@ -1,10 +1,10 @@
 import { beforeEach, expect, test } from "bun:test";
 import { existsSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { LogFields, Logger } from "../../src/log.ts";
-import { speechModels, vadModels } from "../../src/models/catalog.ts";
-import { type EnsureOptions, ensureModel, ensureVad } from "../../src/models/ensure.ts";
-import { folderForEachTest } from "../helpers/folder-hooks.ts";
+import type { LogFields, Logger } from "../../../src/log.ts";
+import { speechModels, vadModels } from "../../../src/models/catalog.ts";
+import { type EnsureOptions, ensureModel, ensureVad } from "../../../src/models/ensure.ts";
+import { folderForEachTest } from "../../helpers/folder-hooks.ts";
 
 const folder = folderForEachTest();
 let lines: { level: string; message: string; fields: LogFields | undefined }[];

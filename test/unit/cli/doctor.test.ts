@@ -1,16 +1,16 @@
 import { describe, expect, test } from "bun:test";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { spread } from "../../src/cli/bench.ts";
-import { checkAddon, checkCpu, checkFfmpeg, checkGpu } from "../../src/cli/doctor/engine.ts";
-import { checkFolders, checkKeys, checkPort } from "../../src/cli/doctor/place.ts";
-import { checkStore } from "../../src/cli/doctor/store.ts";
-import { loadConfig } from "../../src/config/load.ts";
-import { openSqliteStore } from "../../src/store/sqlite/open.ts";
-import { temporaryFolder } from "../helpers/folder.ts";
-import { freePort, redisServer, startRedis } from "../helpers/redis.ts";
-import { startS3 } from "../helpers/s3.ts";
-import { quietOptions } from "../helpers/stores.ts";
+import { spread } from "../../../src/cli/bench.ts";
+import { checkAddon, checkCpu, checkFfmpeg, checkGpu } from "../../../src/cli/doctor/engine.ts";
+import { checkFolders, checkKeys, checkPort } from "../../../src/cli/doctor/place.ts";
+import { checkStore } from "../../../src/cli/doctor/store.ts";
+import { loadConfig } from "../../../src/config/load.ts";
+import { openSqliteStore } from "../../../src/store/sqlite/open.ts";
+import { temporaryFolder } from "../../helpers/folder.ts";
+import { freePort, redisServer, startRedis } from "../../helpers/redis.ts";
+import { startS3 } from "../../helpers/s3.ts";
+import { quietOptions } from "../../helpers/stores.ts";
 
 const configOf = (env: Record<string, string>) => loadConfig(env).config;
 

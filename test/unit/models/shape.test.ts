@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { speechModels, vadModels } from "../../src/models/catalog.ts";
+import { speechModels, vadModels } from "../../../src/models/catalog.ts";
 import {
   bytesPerSlot,
   isMultilingual,
@@ -9,9 +9,9 @@ import {
   memoryBytes,
   readShape,
   shapeNamed,
-} from "../../src/models/shape.ts";
-import { demoModel, vadModel } from "../fixtures/index.ts";
-import { folderForAllTests } from "../helpers/folder-hooks.ts";
+} from "../../../src/models/shape.ts";
+import { demoModel, vadModel } from "../../fixtures/index.ts";
+import { folderForAllTests } from "../../helpers/folder-hooks.ts";
 
 const folder = folderForAllTests();
 

@@ -2,12 +2,12 @@ import { expect, test } from "bun:test";
 import { createHash, randomBytes } from "node:crypto";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { Metrics } from "../../src/metrics.ts";
-import type { Weights } from "../../src/models/catalog.ts";
-import type { DownloadProgress } from "../../src/models/download.ts";
-import { Pulls } from "../../src/models/pulls.ts";
-import { folderForEachTest } from "../helpers/folder-hooks.ts";
-import { refusal } from "../helpers/refusal.ts";
+import { Metrics } from "../../../src/metrics.ts";
+import type { Weights } from "../../../src/models/catalog.ts";
+import type { DownloadProgress } from "../../../src/models/download.ts";
+import { Pulls } from "../../../src/models/pulls.ts";
+import { folderForEachTest } from "../../helpers/folder-hooks.ts";
+import { refusal } from "../../helpers/refusal.ts";
 
 const content = randomBytes(200_000);
 const half = content.length / 2;

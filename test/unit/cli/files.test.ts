@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { mkdir, readdir, readlink, symlink } from "node:fs/promises";
 import { join } from "node:path";
-import { findInputs, formatOf, planOutputs, writeWhole } from "../../src/cli/transcription/files.ts";
-import { folderForAllTests } from "../helpers/folder-hooks.ts";
+import { findInputs, formatOf, planOutputs, writeWhole } from "../../../src/cli/transcription/files.ts";
+import { folderForAllTests } from "../../helpers/folder-hooks.ts";
 
 const folder = folderForAllTests();
 const at = (name: string) => join(folder.path, name);

@@ -2,8 +2,8 @@ import { beforeEach, expect, test } from "bun:test";
 import { createHash, randomBytes } from "node:crypto";
 import { existsSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { digestOf, noteDigest } from "../../src/models/digest.ts";
-import { folderForEachTest } from "../helpers/folder-hooks.ts";
+import { digestOf, noteDigest } from "../../../src/models/digest.ts";
+import { folderForEachTest } from "../../helpers/folder-hooks.ts";
 
 const folder = folderForEachTest();
 let path: string;

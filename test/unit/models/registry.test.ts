@@ -1,14 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, rmSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Engine } from "../../src/engine/engine.ts";
-import { Metrics } from "../../src/metrics.ts";
-import type { EnsuredModel } from "../../src/models/ensure.ts";
-import { Registry, type RegistryOptions } from "../../src/models/registry.ts";
-import { bytesPerSlot, memoryBytes, readShape, type Shape, shapeNamed } from "../../src/models/shape.ts";
-import { FakeEngine, testModel } from "../helpers/engine.ts";
-import { folderForEachTest } from "../helpers/folder-hooks.ts";
-import { refusal } from "../helpers/refusal.ts";
+import type { Engine } from "../../../src/engine/engine.ts";
+import { Metrics } from "../../../src/metrics.ts";
+import type { EnsuredModel } from "../../../src/models/ensure.ts";
+import { Registry, type RegistryOptions } from "../../../src/models/registry.ts";
+import { bytesPerSlot, memoryBytes, readShape, type Shape, shapeNamed } from "../../../src/models/shape.ts";
+import { FakeEngine, testModel } from "../../helpers/engine.ts";
+import { folderForEachTest } from "../../helpers/folder-hooks.ts";
+import { refusal } from "../../helpers/refusal.ts";
 
 const folder = folderForEachTest();
 

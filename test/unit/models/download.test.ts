@@ -2,8 +2,8 @@ import { beforeEach, expect, test } from "bun:test";
 import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { DownloadError, type DownloadProgress, download } from "../../src/models/download.ts";
-import { folderForEachTest } from "../helpers/folder-hooks.ts";
+import { DownloadError, type DownloadProgress, download } from "../../../src/models/download.ts";
+import { folderForEachTest } from "../../helpers/folder-hooks.ts";
 
 const content = randomBytes(300_000);
 const half = content.length / 2;
@@ -278,7 +278,7 @@ test("an abort ends it with its reason and keeps what came", async () => {
 
 /** Downloads in a process of its own. */
 function downloadElsewhere(url: string) {
-  const source = join(import.meta.dir, "..", "..", "src", "models", "download.ts");
+  const source = join(import.meta.dir, "..", "..", "..", "src", "models", "download.ts");
   const script = `
     const { download } = await import(${JSON.stringify(source)});
     await download({ ...${JSON.stringify({ url, path, weights, limits: { ...limits, stallMs: 60_000 } })},

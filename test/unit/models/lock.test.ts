@@ -2,8 +2,8 @@ import { beforeEach, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { acquireLock } from "../../src/models/lock.mjs";
-import { folderForEachTest } from "../helpers/folder-hooks.ts";
+import { acquireLock } from "../../../src/models/lock.mjs";
+import { folderForEachTest } from "../../helpers/folder-hooks.ts";
 
 const folder = folderForEachTest();
 let path: string;
@@ -74,7 +74,7 @@ test("many processes over a stale lock hold it one after the other", async () =>
   writeFileSync(path, heldBy(deadPid()));
   const counter = join(folder.path, "counter");
   writeFileSync(counter, "0");
-  const module = join(import.meta.dir, "..", "..", "src", "models", "lock.mjs");
+  const module = join(import.meta.dir, "..", "..", "..", "src", "models", "lock.mjs");
   // Reading and writing lie a turn of the event loop apart, so that two holders at a time lose a step.
   const script = `
     const { readFile, writeFile } = await import("node:fs/promises");
