@@ -1,4 +1,4 @@
-/** How people write values: in settings, and on the command line. */
+/** How people write values, in settings and on the command line, and read them in messages. */
 
 /** `parse` gives undefined for anything that is not `expected`. */
 export interface Notation<T> {
@@ -14,3 +14,6 @@ export function parseTime(text: string): number | undefined {
   if (number === undefined) return undefined;
   return Math.round(Number(number) * unitsMs[unit.toLowerCase() as keyof typeof unitsMs]);
 }
+
+/** Rounded up; less than nothing is none. */
+export const mebibytes = (bytes: number): string => `${Math.ceil(Math.max(bytes, 0) / 2 ** 20)} MiB`;

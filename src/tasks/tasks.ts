@@ -10,6 +10,7 @@ import type { Task, TaskLimits, TaskPage } from "../store/tasks.ts";
 import { traceparent } from "../tracing.ts";
 import { Changes } from "./changes.ts";
 import { follow } from "./follow.ts";
+import { ownTask } from "./own-task.ts";
 import { originOf, requestOf, type TaskRequest, writeRequest } from "./request.ts";
 import { type RunnerOptions, type TaskDeps, TaskRunner } from "./runner.ts";
 import { sweepRegularly } from "./sweep.ts";
@@ -108,11 +109,9 @@ export class TaskService {
     }
   }
 
-  /** Throws task_not_found, also for a task of somebody else. */
-  async find(caller: string, id: string): Promise<Task> {
-    const task = await this.store.tasks.find(id);
-    if (task?.caller === caller) return task;
-    throw new AppError("task_not_found", "There is no task of that id", { param: "task_id" });
+  /** As ownTask(). */
+  find(caller: string, id: string): Promise<Task> {
+    return ownTask(this.store.tasks, caller, id);
   }
 
   /** Newest first; one more than asked for where there are more. */
