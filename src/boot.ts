@@ -149,10 +149,9 @@ function openTasks(
   deps: TranscribeDeps & { readonly store: Store },
   watchers: TaskWatchers,
 ): TaskService {
-  const { log, store } = deps;
   return new TaskService({
-    ...{ deps, log, store, watchers },
-    audio: audioOf(store.limiter, deps.metrics),
+    ...{ deps, watchers },
+    audio: audioOf(deps.store.limiter, deps.metrics),
     limits: { perCaller: config.maxTasksPerCaller, maxBytes: config.maxTaskBytes },
     ttlMs: config.taskTtlMs,
   });

@@ -1,12 +1,10 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { DiskBlobs } from "../../src/store/blobs/disk.ts";
 import type { Limiter } from "../../src/store/limiter.ts";
 import { openRedisStore } from "../../src/store/redis/open.ts";
 import { openSqliteStore } from "../../src/store/sqlite/open.ts";
 import { redisServer, startRedis } from "../../test/helpers/redis.ts";
 import type { Case } from "../bench.ts";
+import { temporaryFolder } from "../process.ts";
 
 const takes = 1000;
 const buckets = [
@@ -34,14 +32,13 @@ export const limiter: Case = {
       }
     };
 
-    const directory = await mkdtemp(join(tmpdir(), "bench-limiter-"));
+    const directory = temporaryFolder();
     const drop = () => {};
     const log = { debug: drop, info: drop, warn: drop, error: drop };
     const options = { log, cache: { ttlMs: 1000, maxBytes: 0 }, blobs: new DiskBlobs(directory) };
     const files = openSqliteStore(directory, options);
     await measure("SQLite", files.limiter);
     await files.close();
-    await rm(directory, { recursive: true });
 
     if (redisServer === null) {
       table.notes.add("limiter: Redis is not measured, there is no redis-server");

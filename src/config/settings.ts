@@ -1,5 +1,5 @@
 /** The table of all settings: from it come the parser, the help, the line in the start-up log and docs/configuration.md. */
-import type { Setting } from "./kinds.ts";
+import type { Setting } from "./notations.ts";
 import { address } from "./topics/address.ts";
 import { callers } from "./topics/callers.ts";
 import { computing } from "./topics/computing.ts";

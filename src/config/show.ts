@@ -1,5 +1,5 @@
 /** What people see of the settings: in the log, on the command line, in the docs. */
-import type { Setting } from "./kinds.ts";
+import type { Setting } from "./notations.ts";
 import { type Config, rows, topics } from "./settings.ts";
 
 /** The settings that may stand on a command line as well: all but secrets, which others would see there. */

@@ -1,4 +1,5 @@
 /** How limits are written: `10/minute,50/hour` for requests, `60m/hour` for audio. A limit is a token bucket. */
+import { type Notation, parseTime } from "./notation.ts";
 
 /** Fills evenly and holds at most its capacity. */
 export interface Bucket {
@@ -22,17 +23,10 @@ export interface AudioAllowance {
 export const unlimitedAudio: AudioAllowance = { async admit() {}, refund() {} };
 
 const windowsMs = { second: 1000, minute: 60_000, hour: 3_600_000, day: 86_400_000 };
-const unitsMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
 /** Of one bucket: it keeps sums exact in a double, and is as good as no limit. */
 const maxRequests = 1_000_000;
 const maxAudioMs = 10_000 * 3_600_000;
-
-/** A way of writing limits. `parse` gives undefined for anything that is not `expected`. */
-interface Notation {
-  readonly expected: string;
-  parse(text: string): readonly Bucket[] | undefined;
-}
 
 /** `off` is no bucket at all. Two limits of the same window are a mistake. */
 const notation = (
@@ -40,7 +34,7 @@ const notation = (
   prefix: string,
   max: number,
   parseAmount: (text: string) => number | undefined,
-): Notation => ({
+): Notation<readonly Bucket[]> => ({
   expected,
   parse(text) {
     if (text.toLowerCase() === "off") return [];
@@ -70,10 +64,5 @@ export const audioLimits = notation(
   "off or limits for different windows (second, minute, hour, day), each of 1ms to 10000h of audio: 60m/hour,5h/day",
   "audio-",
   maxAudioMs,
-  (text) => {
-    const [, number, unit = "s"] = /^(\d+(?:\.\d+)?) ?(ms|s|m|h)?$/i.exec(text) ?? [];
-    return number === undefined
-      ? undefined
-      : Math.round(Number(number) * unitsMs[unit.toLowerCase() as keyof typeof unitsMs]);
-  },
+  parseTime,
 );

@@ -8,10 +8,10 @@ import type { Metrics } from "../metrics.ts";
 import type { Live, Model, NativeError, Pcm } from "../native.ts";
 import { span } from "../tracing.ts";
 import type { Admission, Share } from "./admission.ts";
+import { ChannelRuns } from "./channel-runs.ts";
 import { type DecoderOptions, decode } from "./decode.ts";
 import type { Engine, EngineRequest, ListenOptions, LiveAudio, LiveRequest, ModelInfo } from "./engine.ts";
 import { noVad, runError } from "./refusals.ts";
-import { Transcription } from "./transcription.ts";
 
 export interface WhisperEngineOptions extends DecoderOptions {
   readonly log: Logger;
@@ -132,11 +132,11 @@ class WhisperEngine implements Engine {
     }
     const { durationMs } = pcm;
     const { splitChannels: _, ...ofOneChannel } = options;
-    const transcription = new Transcription(pcm, ticket, signal, {
+    const runs = new ChannelRuns(pcm, ticket, signal, {
       ...{ priority, requestId, log, metrics },
       refund: () => request.refund?.(durationMs),
     });
-    transcription.start(this.weights, {
+    runs.start(this.weights, {
       ...ofOneChannel,
       seed: seedOf(options),
       // A turn is shown by its segments. Of several channels nobody could tell whose they are.
@@ -144,7 +144,7 @@ class WhisperEngine implements Engine {
       vadModel: options.vad && vadModel !== null ? vadModel : "",
       priority,
     });
-    return transcription.events();
+    return runs.events();
   }
 
   close(graceMs: number): Promise<void> {

@@ -22,7 +22,7 @@ import {
   type SessionConfig,
   type Spoken,
   serverVad,
-  type Transcription,
+  type TranscriptionSettings,
 } from "./config.ts";
 
 /** Readers of all that has the same shape wherever it stands. */
@@ -113,7 +113,7 @@ function readTranscription(
   given: NonNullable<Change["transcription"]>,
   spoken: Spoken,
   path: string,
-): Transcription {
+): TranscriptionSettings {
   const before = current.transcription ?? { model: spoken.model, language: null, prompt: null };
   const { languages, ...rest } = given;
   const merged = {

@@ -9,7 +9,7 @@ export type Format =
 /** How soon text is wanted while its speaker still speaks. */
 export type Delay = "minimal" | "low" | "medium" | "high" | "xhigh";
 
-export interface Transcription {
+export interface TranscriptionSettings {
   readonly model: string;
   readonly language: string | null;
   readonly prompt: string | null;
@@ -36,7 +36,7 @@ export interface SemanticVad {
 export interface SessionConfig {
   readonly format: Format;
   /** null: turns are found, but not transcribed. */
-  readonly transcription: Transcription | null;
+  readonly transcription: TranscriptionSettings | null;
   readonly noise_reduction: { readonly type: "near_field" | "far_field"; readonly strength?: number } | null;
   /** null: turns end where the client commits. */
   readonly turn_detection: ServerVad | SemanticVad | null;

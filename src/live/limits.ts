@@ -1,11 +1,4 @@
-/** What bounds a live session, and what its time is. */
-
-export interface Clock {
-  /** Unix milliseconds. */
-  now(): number;
-  /** Calls `act` after a time, unless what it returns is called before. */
-  after(ms: number, act: () => void): () => void;
-}
+/** What bounds a live session. */
 
 export interface Limits {
   /** After it the session is closed. */

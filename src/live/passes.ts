@@ -1,4 +1,5 @@
 /** The runs over a session's audio, one at a time: each turn at its end and, if text is wanted sooner, the open one again and again. */
+import type { Clock } from "../core/clock.ts";
 import type { AppError } from "../core/errors.ts";
 import { logprobsOf } from "../core/formats.ts";
 import type { AudioAllowance } from "../core/limits.ts";
@@ -10,7 +11,6 @@ import { logprobsKey, type SessionConfig, type Spoken } from "./config.ts";
 import { decodingOptions, quick, refineEveryMs } from "./decoding.ts";
 import * as events from "./events.ts";
 import type { InputBuffer } from "./input-buffer.ts";
-import type { Clock } from "./limits.ts";
 import type { Decoding, Utterance } from "./utterance.ts";
 
 /** What passes run with. */

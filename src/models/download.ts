@@ -2,6 +2,7 @@
 import { mkdir, open, rename, rm, stat, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { mebibytes } from "../core/notation.ts";
 import type { Weights } from "./catalog.ts";
 import { noteDigest, piecesOf } from "./digest.ts";
 import { acquireLock } from "./lock.mjs";
@@ -258,7 +259,5 @@ function shown(url: string): string {
   const { origin, pathname } = new URL(url);
   return `${origin}${pathname}`;
 }
-
-const mebibytes = (bytes: number) => `${Math.ceil(bytes / 2 ** 20)} MiB`;
 
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));

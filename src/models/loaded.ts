@@ -1,4 +1,5 @@
 /** The models in memory: loaded when they are first asked for, unloaded when they are idle for long, or others need the room. */
+import { type Clock, longestDelayMs, systemClock } from "../core/clock.ts";
 import { AppError } from "../core/errors.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Logger } from "../log.ts";
@@ -20,8 +21,7 @@ export interface LoadedModelsOptions {
   readonly ttlMs: number;
   readonly log: Logger;
   readonly metrics: Metrics;
-  /** Calls `act` after a time, unless what it returns is called before. */
-  readonly after?: (ms: number, act: () => void) => () => void;
+  readonly clock?: Pick<Clock, "after">;
 }
 
 /** A model in memory, or on its way there or out. */
@@ -40,9 +40,6 @@ interface Loaded {
   /** Set when it is being unloaded. */
   gone: Promise<void> | null;
 }
-
-/** setTimeout's limit. */
-const foreverMs = 2 ** 31 - 1;
 
 export class LoadedModels {
   /** By id: those that can be had. */
@@ -195,11 +192,13 @@ export class LoadedModels {
 
   /** Nobody holds it any more; it may still have work. */
   private rest(model: Loaded): void {
-    const { ttlMs, after = timer } = this.options;
+    const { ttlMs, clock = systemClock } = this.options;
     model.cancelExpiry();
     if (model.isRemoved) this.unload(model, "removed");
     if (model.gone || ttlMs === 0 || model.file.isDefault || this.isClosing) return;
-    model.cancelExpiry = after(ttlMs, () => (isIdle(model) ? this.unload(model, "idle") : this.rest(model)));
+    model.cancelExpiry = clock.after(ttlMs, () =>
+      isIdle(model) ? this.unload(model, "idle") : this.rest(model),
+    );
   }
 
   /** Closing an engine refuses new work, and waits for what runs. */
@@ -209,7 +208,7 @@ export class LoadedModels {
     if (this.models.get(id) === model) this.models.delete(id);
     model.cancelExpiry();
     model.gone = model.engine
-      .then((engine) => engine.close(foreverMs))
+      .then((engine) => engine.close(longestDelayMs))
       .catch(() => {}) // then it never was there
       .then(() => {
         this.present.delete(model);
@@ -247,12 +246,6 @@ function isIdle({ ready, uses }: Loaded): boolean {
 }
 
 const sum = (models: readonly Loaded[]) => models.reduce((bytes, { needBytes }) => bytes + needBytes, 0);
-
-function timer(ms: number, act: () => void): () => void {
-  const handle = setTimeout(act, ms);
-  handle.unref();
-  return () => clearTimeout(handle);
-}
 
 /** Settles as `promise` does, or rejects when `signal` fires before. */
 function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {

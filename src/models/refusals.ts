@@ -1,5 +1,6 @@
 /** What callers are told who cannot have a model. Names are shown as they were sent, short and escaped; paths are not. */
 import { AppError } from "../core/errors.ts";
+import { mebibytes } from "../core/notation.ts";
 import type { NativeError } from "../native.ts";
 
 const shown = (id: string) => `The model '${JSON.stringify(id.slice(0, 60)).slice(1, -1)}'`;
@@ -62,5 +63,3 @@ export function unusable(id: string, cause: Partial<NativeError>): AppError {
     }
   }
 }
-
-const mebibytes = (bytes: number) => `${Math.ceil(Math.max(bytes, 0) / 2 ** 20)} MiB`;

@@ -1,4 +1,5 @@
 /** Work that must be done once, by whichever worker takes it, also after a crash. A job is a name only: what to do is in a record. */
+import type { Logger } from "../log.ts";
 
 /** transcription: id of a task. delivery: id of a delivery of a webhook. */
 export type JobKind = "transcription" | "delivery";
@@ -13,6 +14,8 @@ export interface Job {
 
 /** undefined: it is done. A time: it is to be done again then. */
 export type JobResult = { readonly againInMs: number } | undefined;
+
+export type JobHandler = (job: Job) => Promise<JobResult>;
 
 export interface Worker {
   /** Takes no more jobs, aborts those that run after `graceMs`, gives them back to the queue, resolves when all have left. */
@@ -31,7 +34,17 @@ export interface JobQueue {
    * is done by another after a lease has run out. When `handle` throws, the job is tried again later, with growing pauses; it has
    * to judge by `attempt` itself when to give up.
    */
-  work(kind: JobKind, concurrency: number, handle: (job: Job) => Promise<JobResult>): Worker;
+  work(kind: JobKind, concurrency: number, handle: JobHandler): Worker;
+}
+
+/** What a queue gives its workers: what JobQueue.work() was asked for, and where they belong. */
+export interface WorkerOptions {
+  readonly kind: JobKind;
+  readonly concurrency: number;
+  readonly handle: JobHandler;
+  readonly log: Logger;
+  /** Called once, as the last. */
+  readonly onClose: () => void;
 }
 
 const firstPauseMs = 1000;

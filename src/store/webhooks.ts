@@ -39,14 +39,19 @@ export interface DeliveryAttempt {
   readonly error: string | null;
 }
 
-export interface WebhookLimits {
-  readonly perTask: number;
-  /** Deliveries of a webhook that are kept: the oldest go first. */
-  readonly deliveries: number;
-}
-
 /** Of both stores. */
-export const webhookLimits: WebhookLimits = { perTask: 10, deliveries: 20 };
+export const webhookLimits = {
+  /** Webhooks of a task. */
+  perTask: 10,
+  /** Deliveries of a webhook that are kept: the oldest go first. */
+  deliveries: 20,
+} as const;
+
+export interface WebhookPage {
+  /** Those before the webhook of this id; it need not be there any more. */
+  readonly after?: string;
+  readonly limit: number;
+}
 
 export interface Webhooks {
   /** false, and nothing stored: the task has as many as it may have. */
@@ -54,11 +59,8 @@ export interface Webhooks {
   find(id: string): Promise<Webhook | null>;
   /** By id. */
   ofTask(task: string): Promise<readonly Webhook[]>;
-  /** By id, the last first; those before `after`, which need not be there any more. */
-  list(
-    caller: string,
-    page: { readonly after?: string; readonly limit: number },
-  ): Promise<readonly Webhook[]>;
+  /** By id, the last first. */
+  list(caller: string, page: WebhookPage): Promise<readonly Webhook[]>;
   /** null: it is enabled again. Nothing happens when it is gone. */
   setDisabled(id: string, atMs: number | null): Promise<void>;
   /** With its deliveries. Idempotent. */

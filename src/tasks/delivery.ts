@@ -19,6 +19,7 @@ export interface DeliveryOptions {
   readonly outbound: Outbound;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** Before the paths of links; empty: they are relative. */
   readonly publicUrl: string;
   readonly retries: Retries;
 }

@@ -2,9 +2,8 @@
 import type { CallerLimits } from "../core/caller.ts";
 import { AppError } from "../core/errors.ts";
 import type { AudioAllowance } from "../core/limits.ts";
-import type { Logger } from "../log.ts";
 import type { Blobs } from "../store/blobs.ts";
-import type { Job, JobResult } from "../store/jobs.ts";
+import type { Job, JobQueue, JobResult } from "../store/jobs.ts";
 import type { Task, Tasks } from "../store/tasks.ts";
 import { annotate, span } from "../tracing.ts";
 import { type CacheStatus, type TranscribeDeps, type Transcription, transcribe } from "../transcribe.ts";
@@ -14,13 +13,19 @@ import { Resumption } from "./resumption.ts";
 import { segmentsOf } from "./transcript.ts";
 import { TaskWriter } from "./writer.ts";
 
+/** For transcribe(), and where tasks are kept. */
+export interface TaskDeps extends TranscribeDeps {
+  readonly store: TranscribeDeps["store"] & {
+    readonly tasks: Tasks;
+    readonly jobs: JobQueue;
+    readonly blobs: Blobs;
+  };
+}
+
 export interface RunnerOptions {
-  readonly deps: TranscribeDeps;
+  readonly deps: TaskDeps;
   /** The budget that a task's audio is taken from. */
   readonly audio: (caller: string, limits: CallerLimits) => AudioAllowance;
-  readonly log: Logger;
-  readonly tasks: Tasks;
-  readonly blobs: Blobs;
   /** A task that still cannot be done so long after it was made has failed. */
   readonly ttlMs: number;
   /** Called whenever the record of a task has changed. */
@@ -54,8 +59,8 @@ export class TaskRunner {
 
   /** The handler of a job. Rejects when the store cannot be asked: then it has to be done again. */
   async run(job: Job): Promise<JobResult> {
-    const { tasks, settle } = this.options;
-    const task = await tasks.begin(job.id, Date.now());
+    const { deps, settle } = this.options;
+    const task = await deps.store.tasks.begin(job.id, Date.now());
     if (!task) {
       await settle(job.id);
       return undefined;
@@ -80,7 +85,9 @@ export class TaskRunner {
 
   /** undefined: the task has ended, or is another's. */
   private async attempt(task: Task, requestId: string, stopped: AbortSignal): Promise<JobResult> {
-    const { log, tasks, changed } = this.options;
+    const { deps, changed } = this.options;
+    const { log } = deps;
+    const { tasks } = deps.store;
     const fields = { requestId, task: task.id, attempt: task.attempt };
     const cancelled = new AbortController();
     const signal = AbortSignal.any([stopped, cancelled.signal]);
@@ -143,7 +150,7 @@ export class TaskRunner {
         `The server ended ${task.losses} times while it worked on this task`,
       );
     }
-    const resumption = new Resumption(await Array.fromAsync(segmentsOf(this.options.tasks, task)));
+    const resumption = new Resumption(await Array.fromAsync(segmentsOf(this.options.deps.store.tasks, task)));
     let language = "en";
     const events = await this.start(task, request, signal, charge);
     for await (const event of events) {
@@ -167,9 +174,10 @@ export class TaskRunner {
     signal: AbortSignal,
     charge: Charge,
   ): Promise<Transcription> {
-    await using file = await this.options.blobs.open(task.blob);
+    const { deps } = this.options;
+    await using file = await deps.store.blobs.open(task.blob);
     if (!file) throw new AppError("internal_error", "The recording of this task is lost");
-    return await transcribe(this.options.deps, {
+    return await transcribe(deps, {
       admit: (durationMs) => charge.admit(durationMs),
       refund: (durationMs) => charge.refund(durationMs),
       file: { path: async () => file.path, sha256 },
@@ -186,7 +194,7 @@ export class TaskRunner {
   }
 
   private look(task: Task, cancel: (why: Cancellation) => void): void {
-    this.options.tasks.find(task.id).then(
+    this.options.deps.store.tasks.find(task.id).then(
       (now) => {
         if (now?.status === "running" && now.attempt === task.attempt) return;
         cancel(now?.status === "cancelled" ? "cancelled" : "lost");

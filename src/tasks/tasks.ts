@@ -5,25 +5,21 @@ import { newId } from "../core/ids.ts";
 import { seedOf } from "../core/options.ts";
 import { readSegment } from "../core/segment-json.ts";
 import { hasEnded } from "../core/task.ts";
-import type { Logger } from "../log.ts";
-import type { Blobs } from "../store/blobs.ts";
-import type { JobQueue, Worker } from "../store/jobs.ts";
-import type { Task, TaskLimits, TaskPage, Tasks } from "../store/tasks.ts";
+import type { Worker } from "../store/jobs.ts";
+import type { Task, TaskLimits, TaskPage } from "../store/tasks.ts";
 import { traceparent } from "../tracing.ts";
 import { Changes } from "./changes.ts";
 import { follow } from "./follow.ts";
+import { ownTask } from "./own-task.ts";
 import { originOf, requestOf, type TaskRequest, writeRequest } from "./request.ts";
-import { type RunnerOptions, TaskRunner } from "./runner.ts";
+import { type RunnerOptions, type TaskDeps, TaskRunner } from "./runner.ts";
 import { sweepRegularly } from "./sweep.ts";
 import { transcriptOf } from "./transcript.ts";
 import type { TaskWatchers, WatcherRequest } from "./watchers.ts";
 
 export interface TaskServiceOptions {
-  /** For transcribe(). */
-  readonly deps: RunnerOptions["deps"];
+  readonly deps: TaskDeps;
   readonly audio: RunnerOptions["audio"];
-  readonly log: Logger;
-  readonly store: { readonly tasks: Tasks; readonly jobs: JobQueue; readonly blobs: Blobs };
   readonly watchers: TaskWatchers;
   readonly limits: TaskLimits;
   /** How long results are kept. */
@@ -40,15 +36,17 @@ export interface Submission extends Omit<TaskRequest, "traceparent"> {
 }
 
 export class TaskService {
+  private readonly store: TaskDeps["store"];
   private readonly changes = new Changes();
   private readonly runner: TaskRunner;
   private worker: Worker | null = null;
   private sweeper: AsyncDisposable | null = null;
 
   constructor(private readonly options: TaskServiceOptions) {
-    const { deps, audio, log, store, ttlMs } = options;
+    const { deps, audio, ttlMs } = options;
+    this.store = deps.store;
     this.runner = new TaskRunner({
-      ...{ deps, audio, log, ttlMs, tasks: store.tasks, blobs: store.blobs },
+      ...{ deps, audio, ttlMs },
       changed: (id) => this.changes.tell(id),
       settle: (id) => this.settle(id),
     });
@@ -56,11 +54,11 @@ export class TaskService {
 
   /** Does jobs, at most so many at a time; 0: none, but what is left over by crashes is cleared up all the same. Called once. */
   start(concurrency: number): void {
-    const { store, watchers, ttlMs, log } = this.options;
+    const { deps, watchers, ttlMs } = this.options;
     if (concurrency > 0) {
-      this.worker = store.jobs.work("transcription", concurrency, (job) => this.runner.run(job));
+      this.worker = this.store.jobs.work("transcription", concurrency, (job) => this.runner.run(job));
     }
-    this.sweeper = sweepRegularly({ ...store, watchers, ttlMs, log });
+    this.sweeper = sweepRegularly({ ...this.store, watchers, ttlMs, log: deps.log });
   }
 
   /** Takes no more jobs; those that run are given back after `graceMs`. */
@@ -73,7 +71,9 @@ export class TaskService {
    * rate_limit_exceeded, server_overloaded, store_unavailable, and what is wrong with the watcher; nothing is left then.
    */
   async submit({ path, bytes, caller, watcher, ...request }: Submission): Promise<Task> {
-    const { deps, store, watchers, limits, log } = this.options;
+    const { store } = this;
+    const { deps, watchers, limits } = this.options;
+    const { log, metrics } = deps;
     if (watcher) await watchers.check(watcher);
     const id = newId("task");
     // A task that is done again after a crash has to say the same.
@@ -92,13 +92,13 @@ export class TaskService {
       };
       const made = await store.tasks.create(task, limits);
       if (made !== "created") {
-        deps.metrics.refusals.inc({ budget: "tasks" });
+        metrics.refusals.inc({ budget: "tasks" });
         throw refusal(made, limits);
       }
       const stored = await this.stored(id);
       if (watcher) await watchers.register(stored, watcher);
       await store.jobs.add("transcription", id);
-      deps.metrics.tasksSubmitted.inc();
+      metrics.tasksSubmitted.inc();
       log.info("task taken", { requestId: request.requestId, task: id, caller, bytes });
       return stored;
     } catch (error) {
@@ -109,21 +109,19 @@ export class TaskService {
     }
   }
 
-  /** Throws task_not_found, also for a task of somebody else. */
-  async find(caller: string, id: string): Promise<Task> {
-    const task = await this.options.store.tasks.find(id);
-    if (task?.caller === caller) return task;
-    throw new AppError("task_not_found", "There is no task of that id", { param: "task_id" });
+  /** As ownTask(). */
+  find(caller: string, id: string): Promise<Task> {
+    return ownTask(this.store.tasks, caller, id);
   }
 
   /** Newest first; one more than asked for where there are more. */
   list(caller: string, page: TaskPage): Promise<readonly Task[]> {
-    return this.options.store.tasks.list(caller, page);
+    return this.store.tasks.list(caller, page);
   }
 
   /** Segments from `index` on, as verbose_json shows them. */
   async segments(task: Task, index: number, limit: number): Promise<readonly object[]> {
-    const texts = await this.options.store.tasks.segments(task.id, index, limit);
+    const texts = await this.store.tasks.segments(task.id, index, limit);
     return verboseSegments(texts.map(readSegment), index, requestOf(task).view);
   }
 
@@ -144,21 +142,22 @@ export class TaskService {
         { param: "response_format" },
       );
     }
-    return render(await transcriptOf(this.options.store.tasks, task), { ...view, responseFormat });
+    return render(await transcriptOf(this.store.tasks, task), { ...view, responseFormat });
   }
 
   /** See follow(). */
   follow(task: Task, after: number, signal: AbortSignal): AsyncIterable<object> {
-    return follow(task, { tasks: this.options.store.tasks, changes: this.changes, after, signal });
+    return follow(task, { tasks: this.store.tasks, changes: this.changes, after, signal });
   }
 
   /** Cancels a task that has not ended; in whatever way it has ended by then. */
   async cancel(id: string): Promise<Task | null> {
-    const { deps, store, log } = this.options;
+    const { store } = this;
+    const { log, metrics } = this.options.deps;
     const atMs = Date.now();
     const task = await store.tasks.cancel(id, atMs);
     if (task?.status === "cancelled" && task.finishedAtMs === atMs) {
-      deps.metrics.taskSeconds.observe({ status: "cancelled" }, (atMs - task.createdAtMs) / 1000);
+      metrics.taskSeconds.observe({ status: "cancelled" }, (atMs - task.createdAtMs) / 1000);
       log.info("task cancelled", { requestId: originOf(task).requestId, task: id });
     }
     this.runner.cancel(id);
@@ -171,7 +170,8 @@ export class TaskService {
 
   /** Forgets a task that has ended. Idempotent. */
   async remove(id: string): Promise<void> {
-    const { store, watchers } = this.options;
+    const { store } = this;
+    const { watchers } = this.options;
     await watchers.removed(id);
     await store.tasks.remove(id);
     await store.blobs.remove(id);
@@ -179,14 +179,15 @@ export class TaskService {
   }
 
   private async stored(id: string): Promise<Task> {
-    const task = await this.options.store.tasks.find(id);
+    const task = await this.store.tasks.find(id);
     if (task) return task;
     throw new Error("The task is gone");
   }
 
   /** What follows from the end of a task. Idempotent. */
   private async settle(id: string): Promise<void> {
-    const { store, watchers } = this.options;
+    const { store } = this;
+    const { watchers } = this.options;
     const task = await store.tasks.find(id);
     if (!task || !hasEnded(task.status)) return;
     await watchers.ended(task);

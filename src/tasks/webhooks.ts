@@ -1,27 +1,18 @@
 /** Tells those who asked for it that a task has ended. What is to be told is stored before anything is sent, so no crash loses it. */
 import { AppError } from "../core/errors.ts";
 import { newId } from "../core/ids.ts";
-import type { Logger } from "../log.ts";
-import type { Metrics } from "../metrics.ts";
-import type { Outbound } from "../net/outbound.ts";
 import type { JobQueue, Worker } from "../store/jobs.ts";
-import type { Task, Tasks } from "../store/tasks.ts";
-import type { Delivery, Webhook, Webhooks } from "../store/webhooks.ts";
-import { deliver } from "./delivery.ts";
+import type { Task } from "../store/tasks.ts";
+import type { Delivery, Webhook } from "../store/webhooks.ts";
+import { type DeliveryOptions, deliver } from "./delivery.ts";
+import { ownTask } from "./own-task.ts";
 import { longestDeliveryMs, type Retries, standardRetries } from "./retries.ts";
 import { isSecret, newSecret } from "./signature.ts";
 import type { TaskWatchers, WatcherRequest } from "./watchers.ts";
 import { eventOf, firstDeliveryId } from "./webhook-event.ts";
 
-export interface TaskWebhooksOptions {
-  readonly webhooks: Webhooks;
+export interface TaskWebhooksOptions extends Omit<DeliveryOptions, "retries"> {
   readonly jobs: JobQueue;
-  readonly tasks: Tasks;
-  readonly outbound: Outbound;
-  readonly log: Logger;
-  readonly metrics: Metrics;
-  /** Before the paths of links; empty: they are relative. */
-  readonly publicUrl: string;
   readonly retries?: Retries;
 }
 
@@ -78,7 +69,7 @@ export class TaskWebhooks implements TaskWatchers {
    */
   async create(caller: string, taskId: string, wanted: WantedWebhook): Promise<Webhook> {
     const { webhooks, tasks } = this.options;
-    await this.ownTask(caller, taskId);
+    await ownTask(tasks, caller, taskId);
     const webhook: Webhook = {
       ...{ id: newId("wh"), caller, task: taskId, createdAtMs: Date.now(), disabledAtMs: null },
       ...{ url: wanted.url, secret: wanted.secret ?? newSecret(), includeResult: wanted.includeResult },
@@ -98,7 +89,7 @@ export class TaskWebhooks implements TaskWatchers {
   async find(caller: string, id: string): Promise<Webhook> {
     const webhook = await this.options.webhooks.find(id);
     if (webhook?.caller === caller) return webhook;
-    throw new AppError("webhook_not_found", "There is no webhook of that id");
+    throw notFound();
   }
 
   async ended(task: Task): Promise<void> {
@@ -124,16 +115,15 @@ export class TaskWebhooks implements TaskWatchers {
 
   /** Tells it again, under a new id, also when it was disabled. Throws task_not_found or task_not_finished. */
   async redeliver(webhook: Webhook): Promise<Delivery> {
-    const { webhooks, jobs } = this.options;
-    const task = await this.ownTask(webhook.caller, webhook.task);
+    const { webhooks, jobs, tasks } = this.options;
+    const task = await ownTask(tasks, webhook.caller, webhook.task);
     const event = eventOf(task);
     if (!event)
       throw new AppError("task_not_finished", "The task has not ended: there is nothing to deliver");
     const atMs = Date.now();
     const delivery = newDelivery(newId("msg"), webhook.id, event, atMs);
     await webhooks.setDisabled(webhook.id, null);
-    if (!(await webhooks.addDelivery(delivery)))
-      throw new AppError("webhook_not_found", "There is no webhook of that id");
+    if (!(await webhooks.addDelivery(delivery))) throw notFound();
     await jobs.add("delivery", delivery.id);
     return delivery;
   }
@@ -189,14 +179,9 @@ export class TaskWebhooks implements TaskWatchers {
     // Also when it was there: whoever stored it may have died before this line.
     await jobs.add("delivery", delivery.id);
   }
-
-  /** Throws task_not_found. */
-  private async ownTask(caller: string, id: string): Promise<Task> {
-    const task = await this.options.tasks.find(id);
-    if (task?.caller === caller) return task;
-    throw new AppError("task_not_found", "There is no task of that id", { param: "task_id" });
-  }
 }
+
+const notFound = () => new AppError("webhook_not_found", "There is no webhook of that id");
 
 function newDelivery(id: string, webhook: string, event: string, atMs: number): Delivery {
   return { id, webhook, event, status: "pending", createdAtMs: atMs, nextAtMs: atMs, attempts: [] };

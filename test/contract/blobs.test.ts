@@ -1,7 +1,6 @@
 /** The contract on disk and in a bucket, and what each of them does beyond it. */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtemp, readdir, rm, stat, utimes } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { readdir, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { S3Client } from "bun";
 import { loadConfig } from "../../src/config/load.ts";
@@ -9,18 +8,15 @@ import { DiskBlobs } from "../../src/store/blobs/disk.ts";
 import { openBlobs } from "../../src/store/blobs/open.ts";
 import { S3Blobs } from "../../src/store/blobs/s3.ts";
 import { StoreUnavailable } from "../../src/store/store.ts";
+import { folderForEachTest } from "../helpers/folder-hooks.ts";
 import { startS3, type TestS3 } from "../helpers/s3.ts";
 import { blobsContract } from "./blobs.ts";
 
 blobsContract("blobs on disk", async (directory) => new DiskBlobs(directory));
 
-let directory: string;
-beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), "test-blobs-"));
-});
-afterEach(() => rm(directory, { recursive: true, force: true }));
+const folder = folderForEachTest();
 
-const file = async (content: string | Uint8Array, path = join(directory, "upload")) => {
+const file = async (content: string | Uint8Array, path = join(folder.path, "upload")) => {
   await Bun.write(path, content);
   return path;
 };
@@ -28,7 +24,7 @@ const unavailable = (promise: Promise<unknown>) => expect(promise).rejects.toBeI
 
 describe("blobs on disk", () => {
   test("are in a folder that only this user can enter, and take the file instead of copying it", async () => {
-    const dir = join(directory, "blobs");
+    const dir = join(folder.path, "blobs");
     const blobs = new DiskBlobs(dir);
     const path = await file("content");
     const { ino } = await stat(path);
@@ -40,13 +36,13 @@ describe("blobs on disk", () => {
   test.skipIf(process.platform !== "linux" || process.getuid?.() !== 0)(
     "are copied whole from another file system (needs root, to make one)",
     async () => {
-      const other = join(directory, "other");
+      const other = join(folder.path, "other");
       await Bun.$`mkdir ${other} && mount -t tmpfs tmpfs ${other}`.quiet();
       try {
-        const blobs = new DiskBlobs(join(directory, "blobs"));
+        const blobs = new DiskBlobs(join(folder.path, "blobs"));
         await blobs.put("blob_1", await file("content", join(other, "upload")));
-        expect(await Bun.file(join(directory, "blobs", "blob_1")).text()).toBe("content");
-        expect(await readdir(join(directory, "blobs"))).toEqual(["blob_1"]);
+        expect(await Bun.file(join(folder.path, "blobs", "blob_1")).text()).toBe("content");
+        expect(await readdir(join(folder.path, "blobs"))).toEqual(["blob_1"]);
       } finally {
         await Bun.$`umount ${other}`.quiet();
       }
@@ -54,15 +50,15 @@ describe("blobs on disk", () => {
   );
 
   test("that are neither files nor ours are not told as old ones", async () => {
-    const blobs = new DiskBlobs(directory);
-    await file("content", join(directory, "not.ours"));
-    await Bun.$`mkdir ${join(directory, "folder")}`.quiet();
+    const blobs = new DiskBlobs(folder.path);
+    await file("content", join(folder.path, "not.ours"));
+    await Bun.$`mkdir ${join(folder.path, "folder")}`.quiet();
     expect(await blobs.olderThan(-1000)).toEqual([]);
   });
 
   test("whose folder cannot be made are unavailable", async () => {
     const blobs = new DiskBlobs(join(await file("a file"), "blobs"));
-    await unavailable(blobs.put("blob_1", await file("content", join(directory, "other"))));
+    await unavailable(blobs.put("blob_1", await file("content", join(folder.path, "other"))));
     await unavailable(blobs.open("blob_1"));
   });
 });
@@ -78,7 +74,7 @@ describe("with an S3 server", () => {
     new S3Blobs({
       client: s3.client,
       prefix: `${crypto.randomUUID()}/`,
-      dir: join(directory, "copies"),
+      dir: join(folder.path, "copies"),
       ...options,
     });
 
@@ -90,12 +86,12 @@ describe("with an S3 server", () => {
   test("removes the copy when it is disposed of, and copies of processes that died long ago", async () => {
     const blobs = open();
     await blobs.put("blob_1", await file("content"));
-    const leftover = await file("leftover", join(directory, "copies", "leftover"));
+    const leftover = await file("leftover", join(folder.path, "copies", "leftover"));
     await utimes(leftover, 0, 0);
     const opened = await blobs.open("blob_1");
-    expect(await readdir(join(directory, "copies"))).toHaveLength(1);
+    expect(await readdir(join(folder.path, "copies"))).toHaveLength(1);
     await opened?.[Symbol.asyncDispose]();
-    expect(await readdir(join(directory, "copies"))).toEqual([]);
+    expect(await readdir(join(folder.path, "copies"))).toEqual([]);
   });
 
   test("keeps apart what has another prefix", async () => {
@@ -148,7 +144,7 @@ describe("with an S3 server", () => {
     } finally {
       s3.resume();
     }
-    expect(await readdir(join(directory, "copies")).catch(() => [])).toEqual([]);
+    expect(await readdir(join(folder.path, "copies")).catch(() => [])).toEqual([]);
   });
 
   test("says what the server answered, but no signature", async () => {
@@ -170,10 +166,10 @@ describe("with an S3 server", () => {
       AWS_SECRET_ACCESS_KEY: s3.secretAccessKey,
     };
     const url = `s3://${s3.bucket}/some/path`;
-    const { config } = loadConfig({ ...env, BLOB_URL: url, DATA_DIR: directory });
+    const { config } = loadConfig({ ...env, BLOB_URL: url, DATA_DIR: folder.path });
     await openBlobs(config).put("blob_1", await file("content"));
     expect(await s3.client.file("some/path/blob_1").text()).toBe("content");
-    const without = { ...loadConfig({ BLOB_URL: url }).config, dataDir: directory };
+    const without = { ...loadConfig({ BLOB_URL: url }).config, dataDir: folder.path };
     expect(() => openBlobs(without)).toThrow(/AWS_ACCESS_KEY_ID/);
   });
 });

@@ -1,24 +1,21 @@
 /** What every store of blobs keeps to: the one on disk and the one in a bucket. */
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { beforeEach, describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Blobs } from "../../src/store/blobs.ts";
+import { folderForEachTest } from "../helpers/folder-hooks.ts";
 
 /** `start` gives blobs that nobody else uses; files may be put into `directory`, which is removed. */
 export function blobsContract(name: string, start: (directory: string) => Promise<Blobs>): void {
   describe(`${name}, like all blobs,`, () => {
-    let directory: string;
+    const folder = folderForEachTest();
     let blobs: Blobs;
     beforeEach(async () => {
-      directory = await mkdtemp(join(tmpdir(), "test-blobs-"));
-      blobs = await start(join(directory, "store"));
+      blobs = await start(join(folder.path, "store"));
     });
-    afterEach(() => rm(directory, { recursive: true, force: true }));
 
     const file = async (content: string | Uint8Array) => {
-      const path = join(directory, crypto.randomUUID());
+      const path = join(folder.path, crypto.randomUUID());
       await Bun.write(path, content);
       return path;
     };
@@ -92,11 +89,11 @@ export function blobsContract(name: string, start: (directory: string) => Promis
       for (const act of [() => blobs.put(key, path), () => blobs.open(key), () => blobs.remove(key)])
         await expect(act()).rejects.toThrow(/^Expected letters, digits, _ and -, at most 128, for key/);
       expect(existsSync(path)).toBe(true);
-      expect(existsSync(join(directory, "escaped"))).toBe(false);
+      expect(existsSync(join(folder.path, "escaped"))).toBe(false);
     });
 
     test("rejects a file that is not there", async () => {
-      await expect(blobs.put("blob_1", join(directory, "gone"))).rejects.toMatchObject({
+      await expect(blobs.put("blob_1", join(folder.path, "gone"))).rejects.toMatchObject({
         name: "StoreUnavailable",
       });
       expect(await blobs.open("blob_1")).toBeNull();

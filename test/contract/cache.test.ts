@@ -14,7 +14,7 @@ import { cacheContract } from "./cache.ts";
 const withCache = (cache: CacheLimits) => ({ ...quietOptions(), cache });
 
 cacheContract("the SQLite cache", async (limits) => {
-  const folder = await temporaryFolder();
+  const folder = temporaryFolder();
   const stores = [
     openSqliteStore(folder.path, withCache(limits)),
     openSqliteStore(folder.path, withCache(limits)),
@@ -24,14 +24,14 @@ cacheContract("the SQLite cache", async (limits) => {
     other: stores[1].cache,
     async [Symbol.asyncDispose]() {
       for (const store of stores) await store.close();
-      await folder[Symbol.asyncDispose]();
+      folder[Symbol.dispose]();
     },
   };
 });
 
 describe("the SQLite cache", () => {
   test("finds what was stored before a restart, and still knows its size", async () => {
-    const folder = await temporaryFolder();
+    const folder = temporaryFolder();
     const limits = { ttlMs: 60_000, maxBytes: 1000 };
     const before = openSqliteStore(folder.path, withCache(limits));
     await before.cache.put("a", new Uint8Array(600));
@@ -41,7 +41,7 @@ describe("the SQLite cache", () => {
     await after.cache.put("b", new Uint8Array(600));
     expect(await after.cache.get("a")).toBeNull();
     await after.close();
-    await folder[Symbol.asyncDispose]();
+    folder[Symbol.dispose]();
   });
 
   test("evicts down to a size that was lowered", async () => {

@@ -1,7 +1,5 @@
 /** The contract on both engines, and what the one over the addon does beyond it. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AppError } from "../../src/core/errors.ts";
 import type { Priority } from "../../src/core/options.ts";
@@ -18,7 +16,9 @@ import { wav } from "../fixtures/encodings.ts";
 import { demoModel, needsVadModel, recording, vadModel } from "../fixtures/index.ts";
 import { makeSilentVideo } from "../fixtures/video.ts";
 import { FakeEngine } from "../helpers/engine.ts";
-import { engineContract, refusal, request, type Wanted } from "./engine.ts";
+import { folderForAllTests } from "../helpers/folder-hooks.ts";
+import { refusal } from "../helpers/refusal.ts";
+import { engineContract, request, type Wanted } from "./engine.ts";
 
 setDefaultTimeout(60_000);
 
@@ -72,22 +72,20 @@ engineContract("the engine of the tests", async () => new FakeEngine());
 
 describe("the engine over the addon", () => {
   let engine: Engine;
-  let directory: string;
+  const folder = folderForAllTests();
   const lines: LogLine[] = [];
   beforeAll(async () => {
     engine = await openWhisper({ lines });
-    directory = await mkdtemp(join(tmpdir(), "whisper-engine-"));
   });
   afterAll(async () => {
     await engine.close(0);
-    await rm(directory, { recursive: true });
   });
 
   const transcript = async (wanted?: Wanted) => collect(await engine.transcribe(request(wanted)));
 
   describe("refuses", () => {
     const file = async (content: Uint8Array | string) => {
-      const path = join(directory, "upload");
+      const path = join(folder.path, "upload");
       await Bun.write(path, content);
       return path;
     };
@@ -102,14 +100,14 @@ describe("the engine over the addon", () => {
       const path = await file(content);
       const error = await refusal(engine.transcribe(request({ path })));
       expect(error).toMatchObject({ code, param: "file", status: 400 });
-      expect(error.message).not.toContain(directory);
+      expect(error.message).not.toContain(folder.path);
       expect(engine.status()).toMatchObject({ running: 0, queued: 0 });
     });
 
     test.skipIf(Bun.which("ffmpeg") === null || native.info().ffmpeg === null)(
       "video without sound with no_audio_track (needs the ffmpeg command and a build with its libraries)",
       async () => {
-        const path = join(directory, "silent.mp4");
+        const path = join(folder.path, "silent.mp4");
         makeSilentVideo(path);
         expect(await refusal(engine.transcribe(request({ path })))).toMatchObject({
           code: "no_audio_track",
@@ -134,7 +132,7 @@ describe("the engine over the addon", () => {
     });
 
     test("a file that is gone with internal_error, which does not tell its path", async () => {
-      const error = await refusal(engine.transcribe(request({ path: join(directory, "gone") })));
+      const error = await refusal(engine.transcribe(request({ path: join(folder.path, "gone") })));
       expect(error.code).toBe("internal_error");
       expect(error.message).toBe("The transcription failed");
     });
@@ -201,7 +199,7 @@ describe("the engine over the addon", () => {
     });
 
     test("after a file that is no audio, a hundred times", async () => {
-      const path = join(directory, "text");
+      const path = join(folder.path, "text");
       await Bun.write(path, "no audio");
       for (let round = 0; round < 100; round += 1) await refusal(engine.transcribe(request({ path })));
       expect(engine.status()).toMatchObject({ running: 0, queued: 0 });
@@ -297,7 +295,7 @@ describe("the engine over the addon", () => {
 
   test("decodes what turns out to be long in a second go, up to the limit of the server", async () => {
     const limited = await openWhisper({ maxDurationMs: 660_000 });
-    const path = join(directory, "long.wav");
+    const path = join(folder.path, "long.wav");
     const lengths: number[] = [];
     const admit = async (durationMs: number) => {
       lengths.push(durationMs);

@@ -5,6 +5,7 @@ import { defaultOptions, type Options, type Priority } from "../../src/core/opti
 import { collect } from "../../src/core/transcript.ts";
 import type { Engine, EngineRequest } from "../../src/engine/engine.ts";
 import { recording } from "../fixtures/index.ts";
+import { refusal } from "../helpers/refusal.ts";
 
 export interface Wanted {
   readonly name?: string;
@@ -29,16 +30,6 @@ export function request({
     signal: signal ?? new AbortController().signal,
     requestId: "req_test",
   };
-}
-
-/** What a promise was rejected with; fails when it is no AppError. */
-export async function refusal(promise: Promise<unknown>): Promise<AppError> {
-  const error = await promise.then(
-    () => null,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(AppError);
-  return error as AppError;
 }
 
 /** For any engine that understands the fixtures or does not listen to them at all. */

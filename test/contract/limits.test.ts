@@ -22,7 +22,7 @@ const hour = { name: "hour", capacity: 100, windowMs: 3_600_000 };
 
 /** Two stores on the same files. */
 async function sqliteStores() {
-  const dir = await temporaryFolder();
+  const dir = temporaryFolder();
   const stores = [
     openSqliteStore(dir.path, quietOptions()),
     openSqliteStore(dir.path, quietOptions()),
@@ -32,13 +32,13 @@ async function sqliteStores() {
     stores,
     async [Symbol.asyncDispose]() {
       for (const store of stores) await store.close();
-      await dir[Symbol.asyncDispose]();
+      dir[Symbol.dispose]();
     },
   };
 }
 
 limiterContract("the limiter on SQLite", async () => {
-  const dir = await temporaryFolder();
+  const dir = temporaryFolder();
   const open = () => {
     const database = new Database(join(dir.path, "scratch.db"), { strict: true });
     database.run("pragma journal_mode = wal");
@@ -49,7 +49,7 @@ limiterContract("the limiter on SQLite", async () => {
     limiters: [new SqliteLimiter(databases[0]), new SqliteLimiter(databases[1])],
     async [Symbol.asyncDispose]() {
       for (const database of databases) database.close();
-      await dir[Symbol.asyncDispose]();
+      dir[Symbol.dispose]();
     },
   };
 });

@@ -11,13 +11,13 @@ import { webhooksContract } from "./webhooks.ts";
 const options = quietOptions();
 
 webhooksContract("webhooks in a file", async () => {
-  const folder = await temporaryFolder();
+  const folder = temporaryFolder();
   const store = openSqliteStore(folder.path, options);
   return {
     webhooks: store.webhooks,
     async [Symbol.asyncDispose]() {
       await store.close();
-      await folder[Symbol.asyncDispose]();
+      folder[Symbol.dispose]();
     },
   };
 });
@@ -48,7 +48,7 @@ describe.skipIf(redisServer === null)("with redis-server (not installed: skipped
 });
 
 test("webhooks in a file are there when it is opened again", async () => {
-  const folder = await temporaryFolder();
+  const folder = temporaryFolder();
   const webhook = {
     ...{ id: "wh_1", caller: "c", task: "t", url: "https://a.example", secret: "s" },
     ...{ includeResult: false, createdAtMs: 1, disabledAtMs: null },
@@ -60,5 +60,5 @@ test("webhooks in a file are there when it is opened again", async () => {
   expect(await second.webhooks.find("wh_1")).toEqual(webhook);
   await second.close();
   await expect(second.webhooks.find("wh_1")).rejects.toBeInstanceOf(StoreUnavailable);
-  await folder[Symbol.asyncDispose]();
+  folder[Symbol.dispose]();
 });

@@ -1,12 +1,11 @@
 /** Files that are no recordings, or broken ones: each a clear refusal about `file`, and the server goes on. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { native } from "../../src/native.ts";
 import { wav } from "../fixtures/encodings.ts";
 import { recording } from "../fixtures/index.ts";
 import { makeSilentVideo } from "../fixtures/video.ts";
+import { folderForAllTests } from "../helpers/folder-hooks.ts";
 import {
   bytesOf,
   type Content,
@@ -24,15 +23,13 @@ import type { Server } from "./server.ts";
 setDefaultTimeout(60_000);
 
 let server: Server;
-let directory: string;
+const folder = folderForAllTests();
 
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), "whisper-bad-"));
   server = await startStrictServer();
 });
 afterAll(async () => {
   await server[Symbol.asyncDispose]();
-  await rm(directory, { recursive: true });
 });
 
 const aboutFile = (code: string, message: string | RegExp): Refusal => ({
@@ -163,7 +160,7 @@ describe("a file", () => {
   test.skipIf(Bun.which("ffmpeg") === null || native.info().ffmpeg === null)(
     "of video without sound is refused (needs the ffmpeg command and a build with its libraries)",
     async () => {
-      const path = join(directory, "silent.mp4");
+      const path = join(folder.path, "silent.mp4");
       makeSilentVideo(path);
       const answer = await post(server, { file: await Bun.file(path).bytes() });
       expectRefusal(answer, aboutFile("no_audio_track", /audio/));

@@ -2,12 +2,12 @@
  * The compiled program as a stranger has it: in a root with the C library's files, /proc and /dev, and nothing else. That takes the right
  * to change the root, which root has, and others where user namespaces are allowed.
  */
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { copyFile, mkdir, mkdtemp, realpath, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { copyFile, mkdir, realpath } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { recording } from "../fixtures/index.ts";
 import { told } from "../helpers/child.ts";
+import { folderForAllTests } from "../helpers/folder-hooks.ts";
 import { redisServer, startRedis } from "../helpers/redis.ts";
 import { startS3 } from "../helpers/s3.ts";
 import { post, textOf } from "./requests.ts";
@@ -51,11 +51,12 @@ const serve = (more: Record<string, string> = {}, ...args: string[]) =>
   startServer({ program: mounted(), dataDir: "/data", env: { ...env, ...more }, args });
 
 describe.skipIf(!canChangeRoot)("the compiled program in an empty root (needs the right to chroot)", () => {
+  const folder = folderForAllTests();
   beforeAll(async () => {
     const built = Bun.spawnSync(["node", "scripts/binary.mjs"], { cwd: root, stdin: "ignore" });
     expect(built.stderr.toString()).toContain(binary);
     expect(built.exitCode).toBe(0);
-    place = await mkdtemp(join(tmpdir(), "whisper-root-"));
+    place = folder.path;
     for (const folder of ["proc", "dev", "tmp"]) await mkdir(join(place, folder));
     await copyFile(binary, join(place, "whisper-api"));
     for (const name of ["en-sentence.wav", "en-segments.mp3", "en-segments.m4a"])
@@ -70,8 +71,6 @@ describe.skipIf(!canChangeRoot)("the compiled program in an empty root (needs th
       await copyFile(await realpath(path), join(place, path));
     }
   });
-
-  afterAll(() => rm(place, { recursive: true, force: true }));
 
   test("says what it was built with", async () => {
     const { code, stdout } = await run("--version");

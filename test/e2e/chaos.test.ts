@@ -3,10 +3,10 @@
  * minutes); SEED: where the kills fall.
  */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdtemp, open, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { open, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { recording } from "../fixtures/index.ts";
+import { temporaryFolder } from "../helpers/folder.ts";
 import { redisServer, startRedis } from "../helpers/redis.ts";
 import { startS3 } from "../helpers/s3.ts";
 import { eventually, type LogLine, type Program, type Server, startServer, startWorker } from "./server.ts";
@@ -134,7 +134,8 @@ async function watch(
 async function survive(settings: Readonly<Record<string, string>>): Promise<void> {
   await using hook = receiver();
   const env = { ...settings, WEBHOOK_ALLOW_PRIVATE: "true" };
-  const dataDir = await mkdtemp(join(tmpdir(), "whisper-chaos-"));
+  using folder = temporaryFolder();
+  const dataDir = folder.path;
   const next = random(seed);
   const start = () => startServer({ dataDir, env });
   const promised: Promised[] = [];
@@ -185,7 +186,6 @@ async function survive(settings: Readonly<Record<string, string>>): Promise<void
   } finally {
     over.abort();
     await server.kill();
-    await rm(dataDir, { recursive: true, force: true });
   }
 }
 
@@ -240,42 +240,39 @@ describe.skipIf(redisServer === null)("on Redis (needs redis-server)", () => {
 
   test("two servers and a worker share tasks: any of them shows, follows and cancels any task", async () => {
     await using redis = await startRedis();
-    const dataDir = await mkdtemp(join(tmpdir(), "whisper-shared-"));
+    using folder = temporaryFolder();
+    const dataDir = folder.path;
     const shared = { dataDir, env: { REDIS_URL: redis.url, MAX_RUNNING_TASKS: "2" } };
-    try {
-      const [one, two, worker] = await Promise.all([
-        startServer({ ...shared, args: ["--no-worker"] }),
-        startServer({ ...shared, args: ["--no-worker"] }),
-        startWorker(shared),
-      ]);
-      await using _ = new AsyncDisposableStack();
-      for (const program of [one, two, worker]) _.use(program);
-      const promised: Promised[] = [];
-      for (const [index, name] of many(10).entries()) {
-        const { id } = await persist(
-          () => (index % 2 ? one : two),
-          (url) => submit(url, name),
-        );
-        promised.push({ name, id });
-      }
-      const left = await submit(one.url, "en-long-95s.mp3", { beam_size: "8" });
-      expect(await (await cancel(two.url, left.id)).json()).toMatchObject({ status: "cancelled" });
-      let text = "";
-      for await (const event of events(two.url, promised[9]?.id ?? "")) {
-        if (event.type === "transcript.text.delta") text += event.delta;
-      }
-      expect(text).toBe(recording("en-long-95s.mp3").text);
-      expect(await find(one.url, left.id)).toMatchObject({ status: "cancelled" });
-      await judge(() => one, promised, new Witness());
-      await judge(() => two, promised, new Witness());
-      const done = worker.log().filter(({ message }) => message === "task completed");
-      expect(done).toHaveLength(10);
-      for (const server of [one, two])
-        expect(server.log().some(({ message }) => message === "transcribed")).toBe(false);
-      expect(await worker.stop()).toBe(0);
-    } finally {
-      await rm(dataDir, { recursive: true, force: true });
+    const [one, two, worker] = await Promise.all([
+      startServer({ ...shared, args: ["--no-worker"] }),
+      startServer({ ...shared, args: ["--no-worker"] }),
+      startWorker(shared),
+    ]);
+    await using _ = new AsyncDisposableStack();
+    for (const program of [one, two, worker]) _.use(program);
+    const promised: Promised[] = [];
+    for (const [index, name] of many(10).entries()) {
+      const { id } = await persist(
+        () => (index % 2 ? one : two),
+        (url) => submit(url, name),
+      );
+      promised.push({ name, id });
     }
+    const left = await submit(one.url, "en-long-95s.mp3", { beam_size: "8" });
+    expect(await (await cancel(two.url, left.id)).json()).toMatchObject({ status: "cancelled" });
+    let text = "";
+    for await (const event of events(two.url, promised[9]?.id ?? "")) {
+      if (event.type === "transcript.text.delta") text += event.delta;
+    }
+    expect(text).toBe(recording("en-long-95s.mp3").text);
+    expect(await find(one.url, left.id)).toMatchObject({ status: "cancelled" });
+    await judge(() => one, promised, new Witness());
+    await judge(() => two, promised, new Witness());
+    const done = worker.log().filter(({ message }) => message === "task completed");
+    expect(done).toHaveLength(10);
+    for (const server of [one, two])
+      expect(server.log().some(({ message }) => message === "transcribed")).toBe(false);
+    expect(await worker.stop()).toBe(0);
   });
 });
 
@@ -315,48 +312,43 @@ const smallDisk = (dir: string) => [
   ...["unshare", "--user", "--map-root-user", "--mount", "bash", "-c"],
   ...[`mount -t tmpfs -o size=4m none '${dir}' && exec "$@"`, "small-disk"],
 ];
-const canMount = await (async () => {
+const canMount = (() => {
   if (process.platform !== "linux" || Bun.which("unshare") === null) return false;
-  const dir = await mkdtemp(join(tmpdir(), "whisper-mount-"));
-  const { exitCode } = Bun.spawnSync([...smallDisk(dir), "true"], { stderr: "ignore" });
-  await rm(dir, { recursive: true });
-  return exitCode === 0;
+  using folder = temporaryFolder();
+  return Bun.spawnSync([...smallDisk(folder.path), "true"], { stderr: "ignore" }).success;
 })();
 
 test.skipIf(!canMount)(
   "a full disk is told with 503, what was promised stays, and it goes on when there is room (needs user namespaces)",
   async () => {
-    const dataDir = await mkdtemp(join(tmpdir(), "whisper-full-"));
-    try {
-      await using server = await startServer({ dataDir, wrapper: smallDisk(dataDir), args: ["--no-worker"] });
-      const { url } = server;
-      // The disk as the server sees it.
-      const disk = join(`/proc/${server.process.pid}/root`, dataDir);
-      const promised: Promised[] = [];
-      let refused: Response;
-      for (;;) {
-        refused = await send(url, "en-two-speakers.wav", { async: "true" });
-        if (refused.status !== 202) break;
-        promised.push({ name: "en-two-speakers.wav", id: ((await refused.json()) as TaskBody).id });
-      }
-      expect(refused.status).toBe(503);
-      expect(await refused.json()).toMatchObject({ error: { code: "store_unavailable" } });
-      expect(promised.length).toBeGreaterThan(1);
-      expect((await readdir(join(disk, "blobs"))).sort()).toEqual(promised.map(({ id }) => id).sort());
-      expect(await readdir(join(disk, "uploads"))).toEqual([]);
-      // To the last byte: now the database cannot write either.
-      const filler = join(disk, "filler");
-      await fill(filler);
-      expect((await send(url, "en-digits.wav", { async: "true" })).status).toBe(503);
-      expect((await cancel(url, promised[0]?.id ?? "")).status).toBe(503);
-      await rm(filler);
-      for (const { id } of promised) expect(await find(url, id)).toMatchObject({ status: "queued" });
-      const [first] = promised;
-      expect((await cancel(url, first?.id ?? "")).status).toBe(200);
-      await submit(url, "en-digits.wav");
-    } finally {
-      await rm(dataDir, { recursive: true, force: true });
+    using folder = temporaryFolder();
+    const dataDir = folder.path;
+    await using server = await startServer({ dataDir, wrapper: smallDisk(dataDir), args: ["--no-worker"] });
+    const { url } = server;
+    // The disk as the server sees it.
+    const disk = join(`/proc/${server.process.pid}/root`, dataDir);
+    const promised: Promised[] = [];
+    let refused: Response;
+    for (;;) {
+      refused = await send(url, "en-two-speakers.wav", { async: "true" });
+      if (refused.status !== 202) break;
+      promised.push({ name: "en-two-speakers.wav", id: ((await refused.json()) as TaskBody).id });
     }
+    expect(refused.status).toBe(503);
+    expect(await refused.json()).toMatchObject({ error: { code: "store_unavailable" } });
+    expect(promised.length).toBeGreaterThan(1);
+    expect((await readdir(join(disk, "blobs"))).sort()).toEqual(promised.map(({ id }) => id).sort());
+    expect(await readdir(join(disk, "uploads"))).toEqual([]);
+    // To the last byte: now the database cannot write either.
+    const filler = join(disk, "filler");
+    await fill(filler);
+    expect((await send(url, "en-digits.wav", { async: "true" })).status).toBe(503);
+    expect((await cancel(url, promised[0]?.id ?? "")).status).toBe(503);
+    await rm(filler);
+    for (const { id } of promised) expect(await find(url, id)).toMatchObject({ status: "queued" });
+    const [first] = promised;
+    expect((await cancel(url, first?.id ?? "")).status).toBe(200);
+    await submit(url, "en-digits.wav");
   },
 );
 

@@ -8,10 +8,10 @@ setDefaultTimeout(60_000);
 let cli: CommandLine;
 
 beforeAll(async () => {
-  cli = await CommandLine.create();
+  cli = new CommandLine();
 });
 
-afterAll(() => cli[Symbol.asyncDispose]());
+afterAll(() => cli[Symbol.dispose]());
 
 describe("completions", () => {
   const cases: [string, string, string[]][] = [

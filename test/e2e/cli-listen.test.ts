@@ -13,13 +13,13 @@ let server: Server;
 const atServer = () => ["--host", server.url, "--api-key", key];
 
 beforeAll(async () => {
-  cli = await CommandLine.create();
+  cli = new CommandLine();
   server = await startServer({ env: { API_KEY: key } });
 });
 
 afterAll(async () => {
   await server[Symbol.asyncDispose]();
-  await cli[Symbol.asyncDispose]();
+  cli[Symbol.dispose]();
 });
 
 describe.skipIf(Bun.which("ffmpeg") === null)("listen (needs ffmpeg)", () => {

@@ -1,9 +1,10 @@
 /** `whisper-api transcribe`, in pipes and in a terminal, here and against a real server. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdir, mkdtemp, readdir } from "node:fs/promises";
+import { mkdir, readdir } from "node:fs/promises";
 import { constants } from "node:os";
 import { join } from "node:path";
 import { demoModel, recording } from "../fixtures/index.ts";
+import { temporaryFolder } from "../helpers/folder.ts";
 import { CommandLine, main } from "./cli.ts";
 import { idle, running } from "./requests.ts";
 import { root, type Server, startServer } from "./server.ts";
@@ -22,7 +23,7 @@ const atServer = () => ["--host", server.url, "--api-key", key];
 const longer = () => cli.path("longer.mp3");
 
 beforeAll(async () => {
-  cli = await CommandLine.create();
+  cli = new CommandLine();
   const bytes = await Bun.file(long.path).bytes();
   await Bun.write(longer(), new Blob(Array.from({ length: 8 }, () => bytes)));
   server = await startServer({ env: { API_KEY: key } });
@@ -30,7 +31,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await server[Symbol.asyncDispose]();
-  await cli[Symbol.asyncDispose]();
+  cli[Symbol.dispose]();
 });
 
 describe("transcribe", () => {
@@ -130,21 +131,21 @@ describe("transcribe", () => {
   });
 
   test.each(["SIGTERM", "SIGHUP"] as const)("keeps no copy of stdin when %s ends it", async (signal) => {
-    const tmp = await mkdtemp(cli.path("ended-"));
+    using tmp = temporaryFolder();
     const child = Bun.spawn([...main, "transcribe", "-"], {
       cwd: cli.folder,
-      env: cli.env({ TMPDIR: tmp }),
+      env: cli.env({ TMPDIR: tmp.path }),
       stdin: "pipe",
       stdout: "ignore",
       stderr: "ignore",
     });
     child.stdin.write("the beginning of a recording");
     await child.stdin.flush();
-    const begun = () => readdir(tmp).then((names) => names.some((name) => name.includes("stdin")));
+    const begun = () => readdir(tmp.path).then((names) => names.some((name) => name.includes("stdin")));
     while (!(await begun())) await Bun.sleep(10);
     child.kill(signal);
     expect(await child.exited).toBe(128 + constants.signals[signal]);
-    expect(await readdir(tmp)).toEqual([]);
+    expect(await readdir(tmp.path)).toEqual([]);
   });
 
   test("finds what a quoted pattern means, and writes a file for each into a cli.folder", async () => {
@@ -247,6 +248,7 @@ describe("transcribe in a terminal", () => {
   test.each([["transcribe"], ["bench"], ["listen --input"]])(
     "%s has one line that changes while a model is downloaded, and none of it stays",
     async (command) => {
+      using folder = temporaryFolder();
       const mirror = Bun.serve({
         port: 0,
         hostname: "127.0.0.1",
@@ -260,7 +262,7 @@ describe("transcribe in a terminal", () => {
         const args = [...command.split(" "), sentence.path, "-m", "tiny"];
         const told = cli.terminal(args, {
           MODELS_URL: `http://127.0.0.1:${mirror.port}`,
-          MODELS_DIR: await mkdtemp(cli.path("models-")),
+          MODELS_DIR: folder.path,
         });
         await told.shows((text) => /^tiny {2}█+░+ 10 % {2}7\.6 of 74\.1 MiB/.test(text));
         told.type("\x03");
@@ -276,21 +278,21 @@ describe("transcribe in a terminal", () => {
     ["here", () => []],
     ["on a server", atServer],
   ])("ends at Ctrl-C with 130 and without a half-written file: %s", async (_, options) => {
-    const out = await mkdtemp(cli.path("interrupted-"));
+    using folder = temporaryFolder();
     const told = cli.terminal([
       "transcribe",
       long.path,
       "--beam-size",
       "8",
       "-o",
-      join(out, "x.srt"),
+      join(folder.path, "x.srt"),
       ...options(),
     ]);
     await told.shows((text) => /%/.test(text));
     told.type("\x03");
     expect(await told.exited).toBe(130);
     expect(await told.text()).toContain("Interrupted");
-    expect(await readdir(out)).toEqual([]);
+    expect(await readdir(folder.path)).toEqual([]);
     await idle(server);
   });
 });

@@ -11,10 +11,10 @@ setDefaultTimeout(60_000);
 let cli: CommandLine;
 
 beforeAll(async () => {
-  cli = await CommandLine.create();
+  cli = new CommandLine();
 });
 
-afterAll(() => cli[Symbol.asyncDispose]());
+afterAll(() => cli[Symbol.dispose]());
 
 const sentence = recording("en-sentence.wav");
 

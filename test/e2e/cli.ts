@@ -1,9 +1,8 @@
 /** The command line as people run it: a child process in a folder of its own, in pipes or in a terminal. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { vadModel } from "../fixtures/index.ts";
 import { type Told, told } from "../helpers/child.ts";
+import { temporaryFolder } from "../helpers/folder.ts";
 import { inTerminal, type TerminalRun } from "../helpers/terminal.ts";
 import { root } from "./server.ts";
 
@@ -12,14 +11,12 @@ export const main = [process.execPath, join(root, "src/main.ts")];
 
 type Env = Readonly<Record<string, string>>;
 
-export class CommandLine implements AsyncDisposable {
-  private constructor(
-    /** Where commands run; removed with this. */
-    readonly folder: string,
-  ) {}
+export class CommandLine implements Disposable {
+  readonly #folder = temporaryFolder();
 
-  static async create(): Promise<CommandLine> {
-    return new CommandLine(await mkdtemp(join(tmpdir(), "whisper-cli-")));
+  /** Where commands run; removed with this. */
+  get folder(): string {
+    return this.#folder.path;
   }
 
   /** The whole environment of a command: the demo model, and nothing is fetched from anywhere. */
@@ -59,7 +56,7 @@ export class CommandLine implements AsyncDisposable {
     return inTerminal([...main, ...args], { cwd: this.folder, env: this.env(env) });
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await rm(this.folder, { recursive: true, force: true });
+  [Symbol.dispose](): void {
+    this.#folder[Symbol.dispose]();
   }
 }

@@ -1,10 +1,10 @@
 /** How the server starts, what it says then, and how it ends. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { connect } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { recording } from "../fixtures/index.ts";
+import { temporaryFolder } from "../helpers/folder.ts";
 import { post, running, textOf } from "./requests.ts";
 import { eventually, root, startServer } from "./server.ts";
 
@@ -79,67 +79,62 @@ test("a port that is taken is said, and what to do", async () => {
 });
 
 test("what a killed server left is removed by the next start, and nothing else", async () => {
-  const dataDir = await mkdtemp(join(tmpdir(), "whisper-e2e-"));
-  try {
-    await using killed = await startServer({ dataDir });
-    const socket = connect(killed.port, "127.0.0.1", () =>
-      socket.write(
-        "POST /v1/audio/transcriptions HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=x\r\n" +
-          'Content-Length: 4000000\r\n\r\n--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' +
-          "RIFF".repeat(750_000), // a small file would be in memory
-      ),
-    );
-    socket.on("error", () => {});
-    await eventually(
-      () => killed.leftovers(),
-      (names) => names.length === 1,
-    );
-    killed.process.kill("SIGKILL");
-    await killed.process.exited;
-    socket.destroy();
-    expect(await killed.leftovers()).toHaveLength(1);
-    await Bun.write(join(killed.uploadDir, "of-somebody-else.wav"), "keep");
-    await using next = await startServer({ dataDir });
-    expect(await readdir(next.uploadDir)).toEqual(["of-somebody-else.wav"]);
-  } finally {
-    await rm(dataDir, { recursive: true });
-  }
+  using folder = temporaryFolder();
+  const dataDir = folder.path;
+  await using killed = await startServer({ dataDir });
+  const socket = connect(killed.port, "127.0.0.1", () =>
+    socket.write(
+      "POST /v1/audio/transcriptions HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=x\r\n" +
+        'Content-Length: 4000000\r\n\r\n--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' +
+        "RIFF".repeat(750_000), // a small file would be in memory
+    ),
+  );
+  socket.on("error", () => {});
+  await eventually(
+    () => killed.leftovers(),
+    (names) => names.length === 1,
+  );
+  killed.process.kill("SIGKILL");
+  await killed.process.exited;
+  socket.destroy();
+  expect(await killed.leftovers()).toHaveLength(1);
+  await Bun.write(join(killed.uploadDir, "of-somebody-else.wav"), "keep");
+  await using next = await startServer({ dataDir });
+  expect(await readdir(next.uploadDir)).toEqual(["of-somebody-else.wav"]);
 });
 
 test("without weights and network it answers with the demo model, and says so everywhere", async () => {
-  const dataDir = await mkdtemp(join(tmpdir(), "whisper-e2e-"));
-  try {
-    await using server = await startServer({
-      dataDir,
-      env: { WHISPER_MODEL: "base", MODELS_DIR: dataDir, VAD_MODEL: "silero-v6.2.0" },
-    });
-    const warning = /^The weights of base could not be downloaded, the bundled demo model answers/;
-    const health = (await (await fetch(`${server.url}/health`)).json()) as { model: string; warning: string };
-    expect(health.model).toBe("demo");
-    expect(health.warning).toMatch(warning);
-    const models = (await (await fetch(`${server.url}/v1/models`)).json()) as {
-      data: { id: string; warning?: string }[];
-    };
-    expect(models.data.find(({ id }) => id === "demo")?.warning).toBe(health.warning);
-    const line = server.log().find(({ message }) => warning.test(message));
-    expect(line?.level).toBe("warn");
-    expect(await textOf(await post(server))).toBe(recording("en-digits.wav").text);
+  using folder = temporaryFolder();
+  const dataDir = folder.path;
+  await using server = await startServer({
+    dataDir,
+    env: { WHISPER_MODEL: "base", MODELS_DIR: dataDir, VAD_MODEL: "silero-v6.2.0" },
+  });
+  const warning = /^The weights of base could not be downloaded, the bundled demo model answers/;
+  const health = (await (await fetch(`${server.url}/health`)).json()) as { model: string; warning: string };
+  expect(health.model).toBe("demo");
+  expect(health.warning).toMatch(warning);
+  const models = (await (await fetch(`${server.url}/v1/models`)).json()) as {
+    data: { id: string; warning?: string }[];
+  };
+  expect(models.data.find(({ id }) => id === "demo")?.warning).toBe(health.warning);
+  const line = server.log().find(({ message }) => warning.test(message));
+  expect(line?.level).toBe("warn");
+  expect(await textOf(await post(server))).toBe(recording("en-digits.wav").text);
 
-    const body = new FormData();
-    body.append("vad", "true");
-    body.append("file", Bun.file(recording("en-digits.wav").path));
-    const refused = await fetch(`${server.url}/v1/audio/transcriptions`, { method: "POST", body });
-    expect(refused.status).toBe(503);
-    expect(refused.headers.get("x-should-retry")).toBe("false");
-    expect(await refused.json()).toMatchObject({ error: { code: "model_unavailable", param: "vad" } });
-  } finally {
-    await rm(dataDir, { recursive: true });
-  }
+  const body = new FormData();
+  body.append("vad", "true");
+  body.append("file", Bun.file(recording("en-digits.wav").path));
+  const refused = await fetch(`${server.url}/v1/audio/transcriptions`, { method: "POST", body });
+  expect(refused.status).toBe(503);
+  expect(refused.headers.get("x-should-retry")).toBe("false");
+  expect(await refused.json()).toMatchObject({ error: { code: "model_unavailable", param: "vad" } });
 });
 
 test.skipIf(Bun.which("curl") === null || Bun.which("bash") === null)(
   "the curl line that it prints works when pasted (needs curl and bash)",
   async () => {
+    using folder = temporaryFolder();
     const child = Bun.spawn([process.execPath, "src/main.ts", "serve"], {
       cwd: root,
       env: {
@@ -148,7 +143,7 @@ test.skipIf(Bun.which("curl") === null || Bun.which("bash") === null)(
         PORT: "0",
         WHISPER_MODEL: "demo",
         VAD_MODEL: "off",
-        DATA_DIR: join(tmpdir(), `whisper-e2e-${process.pid}`),
+        DATA_DIR: folder.path,
         LOG_FORMAT: "text",
         API_KEY: "pasted-key",
         THREADS: "1",
@@ -175,7 +170,6 @@ test.skipIf(Bun.which("curl") === null || Bun.which("bash") === null)(
     } finally {
       child.kill("SIGKILL");
       await child.exited;
-      await rm(join(tmpdir(), `whisper-e2e-${process.pid}`), { recursive: true, force: true });
     }
   },
 );

@@ -1,29 +1,28 @@
 /** A server with several models: asked for by name, unloaded when idle, damaged, installed in vain, removed. */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { copyFileSync, createReadStream, existsSync, mkdtempSync, rmSync, truncateSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { copyFileSync, createReadStream, existsSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import OpenAI, { NotFoundError } from "openai";
 import { demoModel, recording } from "../fixtures/index.ts";
+import { folderForAllTests } from "../helpers/folder-hooks.ts";
 import { type Server, startServer } from "./server.ts";
 
 setDefaultTimeout(60_000);
 
 const { path, text } = recording("en-digits.wav");
-const dir = mkdtempSync(join(tmpdir(), "models-e2e-"));
-const fileOf = (name: string) => join(dir, `ggml-${name}.bin`);
+const folder = folderForAllTests();
+const fileOf = (name: string) => join(folder.path, `ggml-${name}.bin`);
 let server: Server;
 let client: OpenAI;
 
 beforeAll(async () => {
   for (const name of ["one", "two", "torn"]) copyFileSync(demoModel, fileOf(name));
   truncateSync(fileOf("torn"), 1_000_000);
-  server = await startServer({ env: { MODELS_DIR: dir, MODEL_TTL: "1s" } });
+  server = await startServer({ env: { MODELS_DIR: folder.path, MODEL_TTL: "1s" } });
   client = new OpenAI({ apiKey: "any", baseURL: `${server.url}/v1`, maxRetries: 0 });
 });
 afterAll(async () => {
   await server[Symbol.asyncDispose]();
-  rmSync(dir, { recursive: true });
 });
 
 const transcribe = (model: string) =>

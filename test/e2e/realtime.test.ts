@@ -1,8 +1,6 @@
 /** Live audio through the real server: clients, turns, text while somebody speaks. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdtemp, rm } from "node:fs/promises";
 import { connect } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createServer, type Server as TlsServer } from "node:tls";
 import { createOpenAI } from "@ai-sdk/openai";
@@ -12,6 +10,7 @@ import { OpenAIRealtimeWS } from "openai/realtime/ws";
 import OpenAI6 from "openai-6";
 import { OpenAIRealtimeWS as OpenAIRealtimeWS6 } from "openai-6/realtime/ws";
 import { needsVadModel, recording, vadModel } from "../fixtures/index.ts";
+import { folderForAllTests } from "../helpers/folder-hooks.ts";
 import { RealtimeClient, type Sound, sound } from "./realtime-client.ts";
 import { eventually, type Server, startServer } from "./server.ts";
 
@@ -196,12 +195,11 @@ describe("a browser's secret", () => {
 
 const hasOpenssl = Bun.which("openssl") !== null;
 describe.skipIf(!hasOpenssl)("the official client, which insists on TLS (needs openssl)", () => {
-  let folder: string;
+  const folder = folderForAllTests();
   let proxy: TlsServer;
   let baseURL: string;
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), "whisper-tls-"));
-    const [cert, certKey] = [join(folder, "cert.pem"), join(folder, "key.pem")];
+    const [cert, certKey] = [join(folder.path, "cert.pem"), join(folder.path, "key.pem")];
     const command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"];
     const made = Bun.spawnSync([...command, "-keyout", certKey, "-out", cert]);
     if (!made.success) throw new Error(String(made.stderr));
@@ -217,10 +215,7 @@ describe.skipIf(!hasOpenssl)("the official client, which insists on TLS (needs o
     const address = proxy.address();
     baseURL = `https://127.0.0.1:${typeof address === "object" && address ? address.port : 0}/v1`;
   });
-  afterAll(async () => {
-    proxy?.close();
-    await rm(folder, { recursive: true, force: true });
-  });
+  afterAll(() => void proxy?.close());
 
   const options = { rejectUnauthorized: false };
   const clients = [

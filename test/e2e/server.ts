@@ -1,9 +1,9 @@
 /** The real server as a child process, on a free port, with a data directory of its own. */
-import { mkdtemp, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Subprocess } from "bun";
 import { vadModel } from "../fixtures/index.ts";
+import { temporaryFolder } from "../helpers/folder.ts";
 
 export const root = resolve(import.meta.dir, "../..");
 
@@ -78,7 +78,7 @@ async function startProgram(
   begun: string,
   { dataDir, env, wrapper = [], program = fromSource, args = [] }: Settings,
 ): Promise<Program> {
-  const directory = dataDir ?? (await mkdtemp(join(tmpdir(), "whisper-e2e-")));
+  const folder = dataDir === undefined ? temporaryFolder() : { path: dataDir, [Symbol.dispose]() {} };
   const child = Bun.spawn([...wrapper, ...program, command, ...args], {
     cwd: root,
     env: {
@@ -87,7 +87,7 @@ async function startProgram(
       PORT: "0",
       WHISPER_MODEL: "demo",
       VAD_MODEL: vadModel ?? "off",
-      DATA_DIR: directory,
+      DATA_DIR: folder.path,
       LOG_FORMAT: "json",
       THREADS: "1",
       // Nothing is to be fetched from anywhere.
@@ -107,7 +107,7 @@ async function startProgram(
   };
   const dispose = async () => {
     await kill();
-    if (dataDir === undefined) await rm(directory, { recursive: true, force: true });
+    folder[Symbol.dispose]();
   };
   try {
     await log.find(({ message }) => message === begun);
@@ -117,7 +117,7 @@ async function startProgram(
   }
   return {
     process: child,
-    dataDir: directory,
+    dataDir: folder.path,
     log: () => log.lines,
     stdout: () => stdout,
     logged: (matches) => log.find(matches),

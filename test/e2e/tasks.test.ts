@@ -1,9 +1,9 @@
 /** Async tasks on the real server, by itself on SQLite: what they become, and what ends of processes leave of them. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { recording } from "../fixtures/index.ts";
+import { temporaryFolder } from "../helpers/folder.ts";
 import { eventually, type Server, startServer, startWorker } from "./server.ts";
 import { cancel, download, ended, events, find, send, submit, type TaskBody } from "./tasks-client.ts";
 
@@ -26,12 +26,8 @@ const halfway = (server: Server, { id }: TaskBody) =>
 const blobs = (dataDir: string) => readdir(join(dataDir, "blobs")).catch(() => []);
 
 async function withFolder(act: (dataDir: string) => Promise<void>): Promise<void> {
-  const dataDir = await mkdtemp(join(tmpdir(), "whisper-e2e-"));
-  try {
-    await act(dataDir);
-  } finally {
-    await rm(dataDir, { recursive: true });
-  }
+  using folder = temporaryFolder();
+  await act(folder.path);
 }
 
 test("a task becomes what the answer would have been, byte for byte, in every format", async () => {

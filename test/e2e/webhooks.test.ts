@@ -1,10 +1,9 @@
 /** Webhooks of the real server: what receivers get, whatever becomes of the process. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import OpenAI from "openai";
 import { recording } from "../fixtures/index.ts";
+import { temporaryFolder } from "../helpers/folder.ts";
 import { receiver } from "../helpers/receiver.ts";
 import { freePort, redisServer, startRedis } from "../helpers/redis.ts";
 import { eventually, root, startServer } from "./server.ts";
@@ -91,7 +90,8 @@ async function takes(language: string, run: readonly string[]): Promise<void> {
 }
 
 async function killed(env: Readonly<Record<string, string>>): Promise<void> {
-  const dataDir = await mkdtemp(join(tmpdir(), "whisper-e2e-"));
+  using folder = temporaryFolder();
+  const dataDir = folder.path;
   const settings = { dataDir, env: { ...development, ...env } };
   // The first attempt does not come to an end: the server is killed in the middle of it.
   const never = Promise.withResolvers<Response>();
@@ -124,7 +124,6 @@ async function killed(env: Readonly<Record<string, string>>): Promise<void> {
     }
   } finally {
     never.resolve(new Response());
-    await rm(dataDir, { recursive: true, force: true });
   }
 }
 

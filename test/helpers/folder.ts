@@ -1,13 +1,13 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-export interface TestFolder extends AsyncDisposable {
+export interface TestFolder extends Disposable {
   readonly path: string;
 }
 
 /** A new, empty folder, which disposal removes with what is in it. */
-export async function temporaryFolder(): Promise<TestFolder> {
-  const path = await mkdtemp(join(tmpdir(), "whisper-test-"));
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
+export function temporaryFolder(): TestFolder {
+  const path = mkdtempSync(join(tmpdir(), "whisper-test-"));
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }

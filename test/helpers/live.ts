@@ -1,9 +1,10 @@
 /** A session without a socket: what it sends is a list, and time stands still until a test moves it. */
+import type { Clock } from "../../src/core/clock.ts";
 import { AppError } from "../../src/core/errors.ts";
 import type { AudioAllowance } from "../../src/core/limits.ts";
 import { defaultConfig, type SessionConfig } from "../../src/live/config.ts";
 import type { Dialect } from "../../src/live/events.ts";
-import { type Clock, defaultLimits, type Limits } from "../../src/live/limits.ts";
+import { defaultLimits, type Limits } from "../../src/live/limits.ts";
 import { Session } from "../../src/live/session.ts";
 import { SharedAudio } from "../../src/live/shared-audio.ts";
 import { Metrics } from "../../src/metrics.ts";

@@ -1,8 +1,6 @@
 /** A real Redis for one test: a process of its own on a free port, which can be stopped and started again. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { Subprocess } from "bun";
+import { temporaryFolder } from "./folder.ts";
 
 /** Path of the program; null: it is not installed. */
 export const redisServer = Bun.which("redis-server");
@@ -20,14 +18,22 @@ export interface TestRedis extends AsyncDisposable {
 
 /** Resolves when it answers. `args` go to redis-server. Disposal ends it and removes its data. */
 export async function startRedis(...args: string[]): Promise<TestRedis> {
-  const directory = await mkdtemp(join(tmpdir(), "test-redis-"));
+  const folder = temporaryFolder();
   let child: Subprocess | null = null;
   let port = 0;
 
   const launch = async (): Promise<boolean> => {
     child = Bun.spawn(
       [
-        ...[redisServer ?? "redis-server", "--port", String(port), "--bind", "127.0.0.1", "--dir", directory],
+        ...[
+          redisServer ?? "redis-server",
+          "--port",
+          String(port),
+          "--bind",
+          "127.0.0.1",
+          "--dir",
+          folder.path,
+        ],
         ...["--appendonly", "yes", "--appendfsync", "always", "--save", "", ...args],
       ],
       { stdin: "ignore", stdout: "ignore", stderr: "ignore" },
@@ -58,7 +64,7 @@ export async function startRedis(...args: string[]): Promise<TestRedis> {
     },
     async [Symbol.asyncDispose]() {
       await kill();
-      await rm(directory, { recursive: true, force: true });
+      folder[Symbol.dispose]();
     },
   };
 }

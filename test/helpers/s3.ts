@@ -1,8 +1,7 @@
 /** A real S3 server for tests: a process of its own, which can be stopped where it is. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { S3Client } from "bun";
+import { temporaryFolder } from "./folder.ts";
 
 export interface TestS3 extends AsyncDisposable {
   readonly endpoint: string;
@@ -17,9 +16,9 @@ export interface TestS3 extends AsyncDisposable {
 
 /** Resolves when it listens. Disposal ends it and removes its data. */
 export async function startS3(): Promise<TestS3> {
-  const directory = await mkdtemp(join(tmpdir(), "test-s3-"));
+  const folder = temporaryFolder();
   const bucket = "recordings";
-  const child = Bun.spawn([process.execPath, join(import.meta.dir, "s3-server.ts"), directory, bucket], {
+  const child = Bun.spawn([process.execPath, join(import.meta.dir, "s3-server.ts"), folder.path, bucket], {
     stdin: "ignore",
     stdout: "pipe",
     stderr: "inherit",
@@ -36,7 +35,7 @@ export async function startS3(): Promise<TestS3> {
     async [Symbol.asyncDispose]() {
       child.kill("SIGKILL");
       await child.exited;
-      await rm(directory, { recursive: true, force: true });
+      folder[Symbol.dispose]();
     },
   };
 }

@@ -1,6 +1,5 @@
 /** A server over a fake engine, with an upload directory of its own that must be empty when a test ends. */
-import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { loadConfig } from "../../src/config/load.ts";
 import type { Config } from "../../src/config/settings.ts";
@@ -17,6 +16,7 @@ import { TaskService } from "../../src/tasks/tasks.ts";
 import type { TaskWatchers } from "../../src/tasks/watchers.ts";
 import { TaskWebhooks } from "../../src/tasks/webhooks.ts";
 import { FakeEngine } from "./engine.ts";
+import { temporaryFolder } from "./folder.ts";
 import { type LogLine, recordingLog } from "./log.ts";
 import { FakeModels } from "./models.ts";
 import { cacheLimits } from "./stores.ts";
@@ -65,7 +65,8 @@ export async function testServer<E extends Engine = FakeEngine>(
 ): Promise<TestServer<E>> {
   const { engine = new FakeEngine() as Engine as E, hasVad = false } = settings;
   const models = new FakeModels(engine, settings.others);
-  const dataDir = await mkdtemp(join(tmpdir(), "http-test-"));
+  const folder = temporaryFolder();
+  const dataDir = folder.path;
   const uploadDir = join(dataDir, "uploads");
   await mkdir(uploadDir);
   const config: Config = { ...loadConfig({}).config, dataDir, uploadDir, ...settings.config };
@@ -91,7 +92,8 @@ export async function testServer<E extends Engine = FakeEngine>(
     metrics,
   };
   const tasks = new TaskService({
-    ...{ deps: runs, log: logger, store, ttlMs: config.taskTtlMs },
+    deps: runs,
+    ttlMs: config.taskTtlMs,
     audio: audioOf(store.limiter, metrics),
     watchers: settings.watchers ?? webhooks,
     limits: { perCaller: config.maxTasksPerCaller, maxBytes: config.maxTaskBytes },
@@ -139,7 +141,7 @@ export async function testServer<E extends Engine = FakeEngine>(
       await webhooks.close(0);
       await store.close();
       const left = await leftovers();
-      await rm(dataDir, { recursive: true });
+      folder[Symbol.dispose]();
       if (left.length > 0) throw new Error(`Expected an empty upload directory but found ${left.join(", ")}`);
     },
   };

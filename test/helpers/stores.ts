@@ -42,7 +42,7 @@ export async function available(store: { readonly isAvailable: boolean }): Promi
 }
 
 async function testStores(addressIn: (directory: string) => string): Promise<TestStores> {
-  const folder = await temporaryFolder();
+  const folder = temporaryFolder();
   const address = addressIn(folder.path);
   const { log, lines } = recordingLog();
   const opened: Store[] = [];
@@ -57,7 +57,7 @@ async function testStores(addressIn: (directory: string) => string): Promise<Tes
     },
     async [Symbol.asyncDispose]() {
       await Promise.all(opened.map((store) => store.close()));
-      await folder[Symbol.asyncDispose]();
+      folder[Symbol.dispose]();
     },
   };
 }

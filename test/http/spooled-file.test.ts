@@ -1,20 +1,15 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { expect, test } from "bun:test";
+import { readdir } from "node:fs/promises";
 import { maxBytesInMemory, maxBytesOfAll, SpooledFile } from "../../src/http/spooled-file.ts";
+import { folderForEachTest } from "../helpers/folder-hooks.ts";
 
-let directory: string;
-beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), "spooled-"));
-});
-afterEach(() => rm(directory, { recursive: true }));
+const folder = folderForEachTest();
 
 const filled = (bytes: number, value: number) => new Uint8Array(bytes).fill(value);
-const onDisk = () => readdir(directory);
+const onDisk = () => readdir(folder.path);
 
 test("few bytes stay in memory until somebody asks for the path, and are all there then", async () => {
-  await using file = new SpooledFile(directory);
+  await using file = new SpooledFile(folder.path);
   await file.write(filled(10, 1));
   await file.write(filled(5, 2));
   expect(file.bytes).toBe(15);
@@ -25,7 +20,7 @@ test("few bytes stay in memory until somebody asks for the path, and are all the
 });
 
 test("many bytes, and many pieces, go to the disk as they come", async () => {
-  await using large = new SpooledFile(directory);
+  await using large = new SpooledFile(folder.path);
   await large.write(filled(maxBytesInMemory, 1));
   expect(await onDisk()).toEqual([]);
   await large.write(filled(1, 2));
@@ -33,7 +28,7 @@ test("many bytes, and many pieces, go to the disk as they come", async () => {
   await large.write(filled(3, 3));
   const bytes = await Bun.file(await large.path()).bytes();
   expect([bytes.length, ...bytes.subarray(-5)]).toEqual([maxBytesInMemory + 4, 1, 2, 3, 3, 3]);
-  await using dripped = new SpooledFile(directory);
+  await using dripped = new SpooledFile(folder.path);
   for (let index = 0; index < 1000; index += 1) await dripped.write(filled(1, index % 251));
   expect(await onDisk()).toHaveLength(2);
   expect(await Bun.file(await dripped.path()).bytes()).toEqual(
@@ -42,7 +37,7 @@ test("many bytes, and many pieces, go to the disk as they come", async () => {
 });
 
 test("disposal removes the file, and twice is once", async () => {
-  const file = new SpooledFile(directory);
+  const file = new SpooledFile(folder.path);
   await file.write(filled(1, 1));
   await file.path();
   await file[Symbol.asyncDispose]();
@@ -54,7 +49,7 @@ test("all together hold no more than their bound, and give it back", async () =>
   const fill = async () => {
     const files: SpooledFile[] = [];
     while ((await onDisk()).length === 0) {
-      const file = new SpooledFile(directory);
+      const file = new SpooledFile(folder.path);
       files.push(file);
       await file.write(filled(maxBytesInMemory, 1));
     }

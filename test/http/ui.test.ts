@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { temporaryFolder } from "../helpers/folder.ts";
 import { errorOf, jsonOf, testServer } from "../helpers/server.ts";
 
 const browser = { headers: { accept: "text/html,application/xhtml+xml,*/*;q=0.8" } };
@@ -76,33 +75,29 @@ describe("GET /", () => {
 });
 
 test("a compiled program has the page inside, with the files that it has from source", async () => {
-  const folder = await mkdtemp(join(tmpdir(), "page-test-"));
-  try {
-    const bundle = join(import.meta.dir, "../../src/modules/ui/bundle.ts");
-    const entry = join(folder, "entry.ts");
-    await Bun.write(
-      entry,
-      `import { bundlePage } from ${JSON.stringify(bundle)};
-       const { html, files } = await bundlePage();
-       console.log(JSON.stringify([html, [...files.keys()].sort(), [...files.values()].every(({ body }) => body.length > 50)]));`,
-    );
-    const print = async (command: string[]) => {
-      const child = Bun.spawn(command, { cwd: folder, stdout: "pipe", stderr: "inherit" });
-      return JSON.parse(await new Response(child.stdout).text()) as [string, string[], boolean];
-    };
-    const program = join(folder, "program");
-    await Bun.spawn([process.execPath, "build", "--compile", "--minify", entry, "--outfile", program], {
-      stdout: "ignore",
-    }).exited;
-    const [html, names, isWhole] = await print([program]);
-    const [sourceHtml, sourceNames] = await print([process.execPath, entry]);
-    expect(isWhole).toBe(true);
-    for (const link of linksOf(html)) expect(names).toContain(link.replace("ui/", ""));
-    expect(names.map(kindOf).sort()).toEqual(sourceNames.map(kindOf).sort());
-    expect(linksOf(html).map(kindOf)).toEqual(linksOf(sourceHtml).map(kindOf));
-  } finally {
-    await rm(folder, { recursive: true });
-  }
+  using folder = temporaryFolder();
+  const bundle = join(import.meta.dir, "../../src/modules/ui/bundle.ts");
+  const entry = join(folder.path, "entry.ts");
+  await Bun.write(
+    entry,
+    `import { bundlePage } from ${JSON.stringify(bundle)};
+     const { html, files } = await bundlePage();
+     console.log(JSON.stringify([html, [...files.keys()].sort(), [...files.values()].every(({ body }) => body.length > 50)]));`,
+  );
+  const print = async (command: string[]) => {
+    const child = Bun.spawn(command, { cwd: folder.path, stdout: "pipe", stderr: "inherit" });
+    return JSON.parse(await new Response(child.stdout).text()) as [string, string[], boolean];
+  };
+  const program = join(folder.path, "program");
+  await Bun.spawn([process.execPath, "build", "--compile", "--minify", entry, "--outfile", program], {
+    stdout: "ignore",
+  }).exited;
+  const [html, names, isWhole] = await print([program]);
+  const [sourceHtml, sourceNames] = await print([process.execPath, entry]);
+  expect(isWhole).toBe(true);
+  for (const link of linksOf(html)) expect(names).toContain(link.replace("ui/", ""));
+  expect(names.map(kindOf).sort()).toEqual(sourceNames.map(kindOf).sort());
+  expect(linksOf(html).map(kindOf)).toEqual(linksOf(sourceHtml).map(kindOf));
 }, 60_000);
 
 /** A name without the hash of its contents. */

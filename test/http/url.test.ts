@@ -1,10 +1,9 @@
 /** `url` instead of `file`. Disposal of a test's server fails when a file is left. */
 import { describe, expect, test } from "bun:test";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readdir } from "node:fs/promises";
 import { fetchRecording } from "../../src/http/fetch-recording.ts";
 import { openOutbound } from "../../src/net/outbound.ts";
+import { temporaryFolder } from "../helpers/folder.ts";
 import { rawReceiver, receiver } from "../helpers/receiver.ts";
 import { errorOf, jsonOf, testServer } from "../helpers/server.ts";
 
@@ -153,12 +152,11 @@ describe("is refused, and nothing is left:", () => {
         ...guarded,
         request: (request) => (request.url === target.url ? free : guarded).request(request),
       };
-      const directory = await mkdtemp(join(tmpdir(), "url-"));
-      const limits = { directory, maxFileBytes: 1000, stallTimeoutMs: 10_000 };
+      using folder = temporaryFolder();
+      const limits = { directory: folder.path, maxFileBytes: 1000, stallTimeoutMs: 10_000 };
       const fetched = fetchRecording(target.url, outbound, limits, new AbortController().signal);
       await expect(fetched).rejects.toMatchObject({ code: "invalid_value", param: "url" });
-      expect(await readdir(directory)).toEqual([]);
-      await rm(directory, { recursive: true });
+      expect(await readdir(folder.path)).toEqual([]);
     },
   );
 });

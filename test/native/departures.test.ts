@@ -3,11 +3,10 @@
  * The table in ARCHITECTURE.md, "Where we depart from whisper.cpp", has the same rows.
  */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Model, native, type RunOptions } from "../../src/native.ts";
 import { demoModel, needsVadModel, recording, vadModel } from "../fixtures/index.ts";
+import { folderForAllTests } from "../helpers/folder-hooks.ts";
 import { decode, modelOptions, runOptions, segmentsOf, transcribe } from "./harness.ts";
 import { asReference, type ReferenceOptions, reference } from "./reference.ts";
 
@@ -17,14 +16,12 @@ const timestampBegin = 50364;
 const endOfText = 50257;
 
 let model: Model;
-let directory: string;
+const folder = folderForAllTests();
 beforeAll(async () => {
   model = await openFile(demoModel);
-  directory = await mkdtemp(join(tmpdir(), "whisper-departures-"));
 });
 afterAll(async () => {
   await model.close();
-  await rm(directory, { recursive: true });
 });
 
 const openFile = (path: string) => native.loadModel(path, modelOptions).result;
@@ -90,7 +87,7 @@ async function wav(name: string, pieces: readonly (string | number | readonly [s
   const header = Buffer.from((await Bun.file(pathOf("en-digits.wav")).bytes()).subarray(0, 44));
   header.writeUInt32LE(36 + samples.length, 4);
   header.writeUInt32LE(samples.length, 40);
-  const path = join(directory, `${name}.wav`);
+  const path = join(folder.path, `${name}.wav`);
   await Bun.write(path, Buffer.concat([header, samples]));
   return path;
 }
@@ -125,7 +122,7 @@ async function twoLayers(): Promise<string> {
     skip(length + (bytesOf[type]?.(count) ?? Number.NaN));
     if (!/^decoder\.blocks\.[23]\./.test(name)) kept.push(file.subarray(begin, at));
   }
-  const path = join(directory, "two.bin");
+  const path = join(folder.path, "two.bin");
   await Bun.write(path, Buffer.concat(kept));
   return path;
 }

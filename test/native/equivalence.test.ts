@@ -13,8 +13,6 @@
  * windows, we the loudest so far: in recordings of several windows the log-probabilities of timestamps are not compared.
  */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readModel, writeModel } from "../../bench/ggml.ts";
 import { type Model, native, type RunOptions } from "../../src/native.ts";
@@ -27,6 +25,7 @@ import {
   recordings,
   vadModel,
 } from "../fixtures/index.ts";
+import { folderForAllTests } from "../helpers/folder-hooks.ts";
 import { decode, modelOptions, openModel, runOptions, segmentsOf, transcribe } from "./harness.ts";
 import { asReference, type ReferenceResult, reference } from "./reference.ts";
 
@@ -98,18 +97,16 @@ const sets: readonly OptionSet[] = [
 ];
 
 /** The bundled weights, and the same ones in f16. */
-let folder: string;
-const halfPath = () => join(folder, "half.bin");
+const folder = folderForAllTests();
+const halfPath = () => join(folder.path, "half.bin");
 let model: Model;
 let half: Model;
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "equivalence-"));
   await writeModel(halfPath(), await readModel(demoModel));
   [model, half] = await Promise.all([openModel(), native.loadModel(halfPath(), modelOptions).result]);
 });
 afterAll(async () => {
   await Promise.all([model.close(), half.close()]);
-  await rm(folder, { recursive: true });
 });
 
 async function ourSegments(model: Model, { path }: Recording, options: Partial<RunOptions>) {

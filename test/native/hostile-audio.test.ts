@@ -1,11 +1,10 @@
 /** Files that are not what they say. Each gives one of the codes of src/native.ts and a sentence; none opens anything else. */
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import { type NativeErrorCode, native } from "../../src/native.ts";
 import { wav } from "../fixtures/encodings.ts";
 import { recording } from "../fixtures/index.ts";
+import { folderForAllTests } from "../helpers/folder-hooks.ts";
 import { decode, decodeFixture, openModel, rejection, start } from "./harness.ts";
 
 setDefaultTimeout(60_000);
@@ -13,20 +12,16 @@ setDefaultTimeout(60_000);
 const ffmpeg = Bun.which("ffmpeg");
 const speech = await Bun.file(recording("en-digits.wav").path).bytes();
 
-let directory: string;
-beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), "whisper-audio-"));
-});
-afterAll(() => rm(directory, { recursive: true }));
+const folder = folderForAllTests();
 
 /** Decodes as a file, which is how the server does it, and as bytes; both must say the same. */
 async function refusal(content: Uint8Array | string): Promise<{ code: NativeErrorCode; message: string }> {
-  const path = join(directory, "upload");
+  const path = join(folder.path, "upload");
   await Bun.write(path, content);
   const asFile = await rejection(decode(path));
   const asBytes = await rejection(decode(await Bun.file(path).bytes()));
   expect(asBytes).toMatchObject({ code: asFile.code, message: asFile.message });
-  expect(asFile.message).not.toContain(directory);
+  expect(asFile.message).not.toContain(folder.path);
   expect(asFile.message.length).toBeGreaterThan(10);
   return asFile;
 }
@@ -194,7 +189,7 @@ describe.skipIf(ffmpeg === null || native.info().ffmpeg === null)(
   "video (needs the ffmpeg command and a build with its libraries)",
   () => {
     const make = async (name: string, ...args: string[]) => {
-      const path = join(directory, name);
+      const path = join(folder.path, name);
       const { exitCode, stderr } = Bun.spawnSync([ffmpeg ?? "", "-loglevel", "error", "-y", ...args, path]);
       if (exitCode !== 0) throw new Error(`ffmpeg: ${stderr}`);
       return path;
@@ -254,7 +249,7 @@ test("samples that are no numbers count as silence", async () => {
 });
 
 test("a thousand small refusals leave no file open", async () => {
-  const path = join(directory, "text");
+  const path = join(folder.path, "text");
   await Bun.write(path, "no audio");
   const open = () => [...new Bun.Glob("*").scanSync({ cwd: "/proc/self/fd", onlyFiles: false })].length;
   await rejection(decode(path));

@@ -1,23 +1,22 @@
 /** Weights come from people and networks: whatever a file holds, loading it tells, and never ends the process. */
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { mkdir, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { native } from "../../src/native.ts";
 import { demoModel, needsVadModel, recording, vadModel } from "../fixtures/index.ts";
+import { temporaryFolder } from "../helpers/folder.ts";
+import { folderForAllTests } from "../helpers/folder-hooks.ts";
 import { modelOptions, rejection } from "./harness.ts";
 import { inChild } from "./in-child.ts";
 
 setDefaultTimeout(90_000);
 
 let weights: Uint8Array;
-let directory: string;
+const folder = folderForAllTests();
 
 beforeAll(async () => {
   weights = await Bun.file(demoModel).bytes();
-  directory = await mkdtemp(join(tmpdir(), "whisper-models-"));
 });
-afterAll(() => rm(directory, { recursive: true }));
 
 /** The weights with a little-endian number written over what is at `offset`. */
 function withNumber(offset: number, value: number): Uint8Array {
@@ -43,9 +42,9 @@ const header = [
 
 /** Loads each of the files in one process; gives what that said, by name. */
 async function load(files: Record<string, Uint8Array | string>): Promise<Record<string, string>> {
-  const folder = await mkdtemp(join(directory, "case-"));
-  for (const [name, content] of Object.entries(files)) await Bun.write(join(folder, name), content);
-  const { code, signal, lines, stderr } = await inChild("models", folder);
+  using place = temporaryFolder();
+  for (const [name, content] of Object.entries(files)) await Bun.write(join(place.path, name), content);
+  const { code, signal, lines, stderr } = await inChild("models", place.path);
   const said = Object.fromEntries(lines.map((line) => line.split(": ", 2) as [string, string]));
   expect({ code, signal, last: lines.at(-1), stderr }).toMatchObject({ code: 0, signal: null });
   expect(Object.keys(said).sort()).toEqual(Object.keys(files).sort());
@@ -121,20 +120,20 @@ describe("a path that cannot be read", () => {
   const load = (path: string) => rejection(native.loadModel(path, modelOptions));
 
   test("is an io error, without the path in its message", async () => {
-    const folder = join(directory, "folder.bin");
-    await mkdir(folder);
-    await symlink(join(directory, "nowhere"), join(directory, "dangling.bin"));
+    const directory = join(folder.path, "folder.bin");
+    await mkdir(directory);
+    await symlink(join(folder.path, "nowhere"), join(folder.path, "dangling.bin"));
     for (const path of [
-      folder,
+      directory,
       "",
       "missing.bin",
-      join(directory, "dangling.bin"),
+      join(folder.path, "dangling.bin"),
       `a\0b`,
       "x".repeat(5000),
     ]) {
       const error = await load(path);
       expect(error).toMatchObject({ name: "Error", code: "io" });
-      expect(error.message).not.toContain(directory);
+      expect(error.message).not.toContain(folder.path);
     }
   });
 });

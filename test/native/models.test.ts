@@ -1,10 +1,9 @@
 /** The registry over the addon: real weights under several names, loaded, shared, unloaded, damaged, removed. */
 import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { copyFileSync, readFileSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { openHere } from "../../src/cli/transcription/local.ts";
-import { AppError } from "../../src/core/errors.ts";
+import type { AppError } from "../../src/core/errors.ts";
 import { defaultOptions } from "../../src/core/options.ts";
 import { collect } from "../../src/core/transcript.ts";
 import { Admission } from "../../src/engine/admission.ts";
@@ -17,26 +16,26 @@ import { Registry, type RegistryOptions } from "../../src/models/registry.ts";
 import { bytesPerSlot, memoryBytes, readShape } from "../../src/models/shape.ts";
 import { native } from "../../src/native.ts";
 import { demoModel, recording } from "../fixtures/index.ts";
+import { folderForEachTest } from "../helpers/folder-hooks.ts";
+import { refusal } from "../helpers/refusal.ts";
 import { modelOptions } from "./harness.ts";
 
 setDefaultTimeout(60_000);
 
-let dir: string;
+const folder = folderForEachTest();
 let registry: Registry | null;
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "models-test-"));
   registry = null;
 });
 afterEach(async () => {
   await registry?.close(0);
-  rmSync(dir, { recursive: true, force: true });
 });
 
 const never = new AbortController().signal;
 const slots = 2;
 
 function install(name: string): string {
-  const path = join(dir, `ggml-${name}.bin`);
+  const path = join(folder.path, `ggml-${name}.bin`);
   copyFileSync(demoModel, path);
   return path;
 }
@@ -46,7 +45,11 @@ async function open(options: Partial<RegistryOptions> = {}): Promise<Registry> {
   const log = { debug: drop, info: drop, warn: drop, error: drop };
   const admission = new Admission({ maxRuns: 8, maxQueue: 64 });
   registry = await Registry.open({
-    ...{ dir, url: "http://127.0.0.1:1", standard: { path: demoModel, id: "demo", warning: null } },
+    ...{
+      dir: folder.path,
+      url: "http://127.0.0.1:1",
+      standard: { path: demoModel, id: "demo", warning: null },
+    },
     ...{ slots, maxBytes: 0, ttlMs: 0, status: () => admission.status, log },
     metrics: new Metrics(),
     open: (model, slotsBytes) =>
@@ -89,15 +92,6 @@ async function begin(id: string, name?: string) {
   if (!registry) throw new Error("There is no registry");
   using model = await registry.use(id, never);
   return await start(model.engine, name);
-}
-
-async function refusal(promise: Promise<unknown>): Promise<AppError> {
-  const error = await promise.then(
-    () => null,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(AppError);
-  return error as AppError;
 }
 
 const rssBytes = () => 1024 * Number(/VmRSS:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))?.[1]);

@@ -4,6 +4,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { RunOptions } from "../../src/native.ts";
 import { demoModel } from "../fixtures/index.ts";
+import { told } from "../helpers/child.ts";
 
 const root = join(import.meta.dir, "../..");
 const answers = join(root, "build/reference");
@@ -50,11 +51,7 @@ async function output(command: readonly string[], input = ""): Promise<string> {
     stdout: "pipe",
     stderr: "pipe",
   });
-  const [stdout, stderr, code] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
+  const { code, stdout, stderr } = await told(child);
   if (code !== 0)
     throw new Error(`${command.join(" ")} ended with ${code}:\n${stdout.slice(-4000)}${stderr}`);
   return stdout;

@@ -2,18 +2,10 @@
  * A small checkout with the real scripts, and a PATH on which nothing is but what a test puts there: shell scripts in the place
  * of compilers and package managers, which note that they were called. Node itself is real.
  */
-import {
-  chmodSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { told } from "../helpers/child.ts";
+import { temporaryFolder } from "../helpers/folder.ts";
 
 const source = join(import.meta.dir, "..", "..");
 const node = Bun.which("node") ?? "node";
@@ -53,10 +45,12 @@ const lock = `{
 `;
 
 export class Checkout implements Disposable {
-  readonly root = mkdtempSync(join(tmpdir(), "whisper-api-checkout-"));
-  readonly #bin = mkdtempSync(join(tmpdir(), "whisper-api-bin-"));
+  readonly #folder = temporaryFolder();
+  readonly root = join(this.#folder.path, "checkout");
+  readonly #bin = join(this.#folder.path, "bin");
 
   constructor() {
+    mkdirSync(this.#bin);
     cpSync(join(source, "scripts"), join(this.root, "scripts"), { recursive: true });
     cpSync(join(source, "package.json"), join(this.root, "package.json"));
     mkdirSync(join(this.root, "src", "models"), { recursive: true });
@@ -103,13 +97,7 @@ export class Checkout implements Disposable {
   /** Runs one to its end. `calls`: what it called on the PATH, in order. */
   async run(script: string, args: string[] = [], env: Record<string, string> = {}) {
     rmSync(join(this.#bin, "calls"), { force: true });
-    const child = this.spawn(script, args, env);
-    const [stdout, stderr, code] = await Promise.all([
-      new Response(child.stdout).text(),
-      new Response(child.stderr).text(),
-      child.exited,
-    ]);
-    return { stdout, stderr, code, calls: this.calls() };
+    return { ...(await told(this.spawn(script, args, env))), calls: this.calls() };
   }
 
   calls(): string[] {
@@ -118,8 +106,7 @@ export class Checkout implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    rmSync(this.root, { recursive: true, force: true });
-    rmSync(this.#bin, { recursive: true, force: true });
+    this.#folder[Symbol.dispose]();
   }
 }
 

@@ -1,4 +1,5 @@
 /** A live session: in this process, or of a server. The same events go in and out. */
+import { longestDelayMs, systemClock } from "../../core/clock.ts";
 import { unlimitedAudio } from "../../core/limits.ts";
 import { defaultConfig } from "../../live/config.ts";
 import type { ServerEvent } from "../../live/events.ts";
@@ -22,17 +23,6 @@ export interface Listener {
   readonly ended: (failure: Failure) => void;
 }
 
-/** For ever, as far as timers go. */
-const lifetimeMs = 2 ** 31 - 1;
-
-const clock = {
-  now: Date.now,
-  after(ms: number, act: () => void) {
-    const timer = setTimeout(act, ms);
-    return () => clearTimeout(timer);
-  },
-};
-
 /** Throws as `openHere`. */
 export async function openLocal(
   model: string | undefined,
@@ -47,8 +37,8 @@ export async function openLocal(
     log: commandLog,
     metrics: new Metrics(),
     requestId: "",
-    clock,
-    limits: { ...defaultLimits, lifetimeMs },
+    clock: systemClock,
+    limits: { ...defaultLimits, lifetimeMs: longestDelayMs },
     allowance: unlimitedAudio,
     share: new SharedAudio().share(),
     config: defaultConfig,

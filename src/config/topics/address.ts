@@ -1,5 +1,5 @@
 /** Where the server listens, and how it stops. */
-import { duration, integer, setting, text } from "../kinds.ts";
+import { duration, integer, setting, text } from "../notations.ts";
 
 export const address = {
   host: setting("HOST", text, "0.0.0.0", "Address to listen on."),

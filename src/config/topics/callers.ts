@@ -1,7 +1,7 @@
 /** Who may call, and how much. */
 import { isRange } from "../../core/addresses.ts";
 import { audioLimits, requestLimits } from "../../core/limits.ts";
-import { list, setting } from "../kinds.ts";
+import { list, setting } from "../notations.ts";
 
 // What can stand in an Authorization header after "Bearer ".
 const keys = list("keys separated by commas, each of printable ASCII without spaces", (item) =>

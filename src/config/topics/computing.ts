@@ -1,7 +1,8 @@
 /** How much of the machine is used. */
-import { integer, type Kind, oneOf, setting } from "../kinds.ts";
+import type { Notation } from "../../core/notation.ts";
+import { integer, oneOf, setting } from "../notations.ts";
 
-const gpu: Kind<"auto" | "off" | number> = {
+const gpu: Notation<"auto" | "off" | number> = {
   expected: "auto, off, or the index of a GPU from 0 to 63",
   parse: (value) => oneOf("auto", "off").parse(value) ?? integer(0, 63).parse(value),
 };

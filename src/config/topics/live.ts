@@ -1,5 +1,5 @@
 /** Realtime sessions. */
-import { duration, integer, setting } from "../kinds.ts";
+import { duration, integer, setting } from "../notations.ts";
 
 export const live = {
   maxSessions: setting(

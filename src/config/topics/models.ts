@@ -1,5 +1,5 @@
 /** Weights: which, and where they come from. */
-import { baseUrl, byteSize, duration, setting, text } from "../kinds.ts";
+import { baseUrl, byteSize, duration, setting, text } from "../notations.ts";
 
 const hub = "https://huggingface.co";
 

@@ -1,5 +1,5 @@
 /** What operators see. */
-import { baseUrl, flag, oneOf, optional, setting, text } from "../kinds.ts";
+import { baseUrl, flag, oneOf, optional, setting, text } from "../notations.ts";
 
 export const observing = {
   logFormat: setting(

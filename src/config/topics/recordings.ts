@@ -1,5 +1,5 @@
 /** What comes in, and the folders that it goes to. */
-import { byteSize, duration, setting, text } from "../kinds.ts";
+import { byteSize, duration, setting, text } from "../notations.ts";
 
 export const recordings = {
   dataDir: setting("DATA_DIR", text, "data", "Folder of what the server writes."),

@@ -1,5 +1,5 @@
 /** What was transcribed before. */
-import { byteSize, duration, setting } from "../kinds.ts";
+import { byteSize, duration, setting } from "../notations.ts";
 
 export const results = {
   cacheTtlMs: setting("CACHE_TTL", duration(1000), "24h", "How long a result is kept for the same request."),

@@ -1,12 +1,13 @@
 /** What several servers share. */
-import { baseUrl, type Kind, optional, setting, text } from "../kinds.ts";
+import type { Notation } from "../../core/notation.ts";
+import { baseUrl, optional, setting, text } from "../notations.ts";
 
-const redisUrl: Kind<string> = {
+const redisUrl: Notation<string> = {
   expected: "a redis or rediss URL",
   parse: (value) => (/^rediss?:\/\//i.test(value) && URL.canParse(value) ? value : undefined),
 };
 
-const bucketUrl: Kind<string> = {
+const bucketUrl: Notation<string> = {
   expected: "a bucket, with a path where wanted: s3://bucket/path",
   parse: (value) =>
     /^(s3:\/\/[a-z0-9][a-z0-9.-]+[a-z0-9](\/(?!\.+(\/|$))[\w.-]+)*\/?)?$/.test(value) ? value : undefined,

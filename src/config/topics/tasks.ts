@@ -1,7 +1,8 @@
 /** Work that goes on without its request, and who is told of its end. */
-import { baseUrl, byteSize, duration, flag, integer, type Kind, oneOf, optional, setting } from "../kinds.ts";
+import type { Notation } from "../../core/notation.ts";
+import { baseUrl, byteSize, duration, flag, integer, oneOf, optional, setting } from "../notations.ts";
 
-const portOrOff: Kind<"off" | number> = {
+const portOrOff: Notation<"off" | number> = {
   expected: "off or a port from 0 to 65535",
   parse: (value) => oneOf("off").parse(value) ?? integer(0, 65_535).parse(value),
 };

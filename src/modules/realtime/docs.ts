@@ -1,6 +1,7 @@
 /** What /docs says about this module. */
 import type { DocumentDecoration } from "elysia";
 import { counted, errorResponses, guarded, jsonResponse } from "../../http/openapi.ts";
+import { logprobsKey } from "../../live/config.ts";
 
 const nullable = (schema: object) => ({ ...schema, nullable: true });
 const string = { type: "string" };
@@ -41,7 +42,7 @@ const turnDetection = nullable(
     eagerness: { ...choice("low", "medium", "high", "auto"), description: "Of semantic_vad." },
   }),
 );
-const include = nullable({ type: "array", items: choice("item.input_audio_transcription.logprobs") });
+const include = nullable({ type: "array", items: choice(logprobsKey) });
 
 const session = record({
   type: choice("transcription"),

@@ -4,6 +4,7 @@
  */
 import type { Server, ServerWebSocket } from "bun";
 import type { Caller } from "../../core/caller.ts";
+import { systemClock } from "../../core/clock.ts";
 import { AppError } from "../../core/errors.ts";
 import type { AudioAllowance } from "../../core/limits.ts";
 import type { Deps } from "../../http/deps.ts";
@@ -31,14 +32,6 @@ const maxUnreadBytes = 2 ** 20;
 
 /** OpenAI's close codes for what is wrong with the request itself. */
 const refusalCodes = { key: 3000, shape: 4000 } as const;
-
-const clock = {
-  now: Date.now,
-  after(ms: number, act: () => void) {
-    const timer = setTimeout(act, ms);
-    return () => clearTimeout(timer);
-  },
-};
 
 type Socket = ServerWebSocket<Handlers>;
 
@@ -199,7 +192,7 @@ function speaker(
       session = new Session({
         engine: models.defaultEngine,
         use: (name, signal) => models.use(modelOf(name), signal),
-        ...{ spoken, log, metrics, clock, requestId: connection.requestId },
+        ...{ spoken, log, metrics, clock: systemClock, requestId: connection.requestId },
         limits: { ...defaultLimits, lifetimeMs: deps.config.sessionLifetimeMs },
         allowance: connection.allowance,
         share: sharedAudio.share(),

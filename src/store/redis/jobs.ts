@@ -1,7 +1,7 @@
 /** Jobs on Redis, in one BullMQ queue for each kind: any number of processes add them and do them. */
 import { Queue } from "bullmq";
 import type { Redis } from "ioredis";
-import type { Job, JobKind, JobQueue, JobResult, Worker } from "../jobs.ts";
+import type { JobHandler, JobKind, JobQueue, Worker } from "../jobs.ts";
 import { StoreUnavailable } from "../store.ts";
 import type { RedisConnection } from "./connection.ts";
 import { RedisWorker } from "./worker.ts";
@@ -53,11 +53,11 @@ export class RedisJobQueue implements JobQueue {
     return { waiting: wait + delayed, running: active };
   }
 
-  work(kind: JobKind, concurrency: number, handle: (job: Job) => Promise<JobResult>): Worker {
-    const worker = new RedisWorker({
-      ...{ connection: this.connection, prefix: this.#prefix, kind, concurrency, handle },
-      onClose: () => this.#workers.delete(worker),
-    });
+  work(kind: JobKind, concurrency: number, handle: JobHandler): Worker {
+    const { log } = this.connection.options;
+    const onClose = () => this.#workers.delete(worker);
+    const options = { kind, concurrency, handle, log, onClose };
+    const worker = new RedisWorker(options, this.connection, this.#prefix);
     this.#workers.add(worker);
     return worker;
   }

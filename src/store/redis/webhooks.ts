@@ -5,6 +5,7 @@ import {
   type DeliveryAttempt,
   type DeliveryStatus,
   type Webhook,
+  type WebhookPage,
   type Webhooks,
   webhookLimits,
 } from "../webhooks.ts";
@@ -14,7 +15,6 @@ import recordSource from "./lua/delivery-record.lua" with { type: "text" };
 import createSource from "./lua/webhook-create.lua" with { type: "text" };
 import disableSource from "./lua/webhook-disable.lua" with { type: "text" };
 import removeSource from "./lua/webhook-remove.lua" with { type: "text" };
-
 import { Script, type ScriptValue } from "./script.ts";
 
 const root = "{webhooks}";
@@ -47,7 +47,7 @@ export class RedisWebhooks implements Webhooks {
     );
   }
 
-  list(caller: string, { after, limit }: { after?: string; limit: number }): Promise<readonly Webhook[]> {
+  list(caller: string, { after, limit }: WebhookPage): Promise<readonly Webhook[]> {
     const from = after === undefined ? "+" : `(${after}`;
     return this.connection.ask(async (client) => {
       const ids = await client.zrevrangebylex(`${root}:caller:${caller}`, from, "-", "LIMIT", 0, limit);

@@ -2,7 +2,8 @@
 import { type Job as BullJob, Worker as BullWorker, DelayedError, WaitingError } from "bullmq";
 import type { Redis, RedisOptions } from "ioredis";
 import { seldom } from "../../log.ts";
-import { type Job, type JobKind, type JobResult, retryPauseMs, type Worker } from "../jobs.ts";
+import { type JobResult, retryPauseMs, type Worker, type WorkerOptions } from "../jobs.ts";
+import { RunningJobs } from "../running-jobs.ts";
 import type { RedisConnection } from "./connection.ts";
 import { fromJobId, type JobData } from "./jobs.ts";
 
@@ -14,30 +15,17 @@ const silenceMs = 15_000;
 /** For BullMQ to end its commands; it would wait for a Redis that is away. */
 const closeMs = 2000;
 
-export interface RedisWorkerOptions {
-  readonly connection: RedisConnection;
-  readonly prefix: string;
-  readonly kind: JobKind;
-  readonly concurrency: number;
-  readonly handle: (job: Job) => Promise<JobResult>;
-  readonly onClose: () => void;
-}
-
-interface Running {
-  readonly aborter: AbortController;
-  readonly left: Promise<unknown>;
-}
-
 export class RedisWorker implements Worker {
-  readonly #options: RedisWorkerOptions;
+  readonly #options: WorkerOptions;
   readonly #clients: [Redis, ...Redis[]];
   readonly #worker: BullWorker<JobData>;
-  readonly #running = new Map<string, Running>();
+  readonly #running = new RunningJobs();
   #closing: Promise<void> | undefined;
   readonly #complains = seldom();
 
-  constructor(options: RedisWorkerOptions) {
-    const { connection, prefix, kind, concurrency } = options;
+  /** `prefix`: of the queue's keys. The worker makes connections of its own, like that one. */
+  constructor(options: WorkerOptions, connection: RedisConnection, prefix: string) {
+    const { kind, concurrency } = options;
     this.#options = options;
     this.#clients = clientsFor(connection);
     this.#worker = new BullWorker<JobData>(kind, (job, token) => this.#process(job, token), {
@@ -50,17 +38,13 @@ export class RedisWorker implements Worker {
     });
     this.#worker.on("error", (error) => this.#onError(error));
     this.#worker.on("lockRenewalFailed", (jobIds) => {
-      for (const jobId of jobIds) this.#running.get(jobId)?.aborter.abort(new TakenOver());
+      for (const jobId of jobIds) this.#running.abort(jobId, new TakenOver());
     });
   }
 
   async close(graceMs: number): Promise<void> {
     this.#closing ??= this.#worker.close();
-    const grace = setTimeout(() => {
-      for (const { aborter } of this.#running.values()) aborter.abort(new Error("The worker stops"));
-    }, graceMs);
-    await Promise.all([...this.#running.values()].map(({ left }) => left));
-    clearTimeout(grace);
+    await this.#running.close(graceMs);
     await Promise.race([this.#closing, Bun.sleep(closeMs)]);
     for (const client of this.#clients) client.disconnect();
     this.#options.onClose();
@@ -69,31 +53,24 @@ export class RedisWorker implements Worker {
   /** BullMQ asks with a job that it has locked; what this throws says where the job has gone. */
   async #process(job: BullJob<JobData>, token: string | undefined): Promise<void> {
     if (this.#closing) return await this.#giveBack(job, token);
-    const jobId = job.id ?? "";
-    const aborter = new AbortController();
-    const { signal } = aborter;
-    const handled = this.#handle(job, signal);
-    this.#running.set(jobId, { aborter, left: handled });
-    const result = await handled.finally(() => this.#running.delete(jobId));
-    if (result === "aborted") {
-      // BullMQ takes this for: leave it where it is.
-      if (signal.reason instanceof TakenOver) throw new WaitingError();
-      return await this.#giveBack(job, token);
-    }
+    const result = await this.#running.run(job.id ?? "", (signal) => this.#handle(job, signal));
+    // BullMQ takes this for: leave it where it is.
+    if (result === "taken over") throw new WaitingError();
+    if (result === "stopped") return await this.#giveBack(job, token);
     if (result === undefined) return;
     await job.moveToDelayed(Date.now() + Math.round(result.againInMs), token);
     throw new DelayedError();
   }
 
-  async #handle(job: BullJob<JobData>, signal: AbortSignal): Promise<JobResult | "aborted"> {
-    const { kind, handle, connection } = this.#options;
+  async #handle(job: BullJob<JobData>, signal: AbortSignal): Promise<JobResult | "taken over" | "stopped"> {
+    const { kind, handle, log } = this.#options;
     const id = fromJobId(job.id ?? "");
     const attempt = job.attemptsStarted - job.data.givenBack;
     try {
       return await handle({ id, attempt, signal });
     } catch (error) {
-      if (signal.aborted) return "aborted";
-      connection.options.log.warn("A job has failed and is tried again", { kind, id, attempt, error });
+      if (signal.aborted) return signal.reason instanceof TakenOver ? "taken over" : "stopped";
+      log.warn("A job has failed and is tried again", { kind, id, attempt, error });
       return { againInMs: retryPauseMs(attempt) };
     }
   }
@@ -107,8 +84,7 @@ export class RedisWorker implements Worker {
 
   /** That Redis is away is told once, by the store's connection; what it refuses (no memory left, read-only) is told here. */
   #onError(error: Error): void {
-    const { kind, connection } = this.#options;
-    const { log } = connection.options;
+    const { kind, log } = this.#options;
     if (error.name === "ReplyError" && this.#complains())
       log.error("Redis refuses what the job queue needs", { kind, error });
     else log.debug("BullMQ", { kind, error });

@@ -1,7 +1,7 @@
 /** Jobs in a SQLite file that the processes of one machine share. */
 import type { Database } from "bun:sqlite";
 import type { Logger } from "../../log.ts";
-import type { Job, JobKind, JobQueue, JobResult, Worker } from "../jobs.ts";
+import type { JobHandler, JobKind, JobQueue, Worker } from "../jobs.ts";
 import { ask } from "./ask.ts";
 import type { Presence } from "./presence.ts";
 import { SqliteWorker } from "./worker.ts";
@@ -65,12 +65,10 @@ export class SqliteJobQueue implements JobQueue {
     });
   }
 
-  work(kind: JobKind, concurrency: number, handle: (job: Job) => Promise<JobResult>): Worker {
+  work(kind: JobKind, concurrency: number, handle: JobHandler): Worker {
     const { hasty: database, presence, log } = this;
-    const worker = new SqliteWorker({
-      ...{ database, presence, log, kind, concurrency, handle },
-      onClose: () => this.#workers.delete(worker),
-    });
+    const onClose = () => this.#workers.delete(worker);
+    const worker = new SqliteWorker({ kind, concurrency, handle, log, onClose }, database, presence);
     this.#workers.set(worker, kind);
     return worker;
   }

@@ -5,6 +5,7 @@ import {
   type DeliveryAttempt,
   type DeliveryStatus,
   type Webhook,
+  type WebhookPage,
   type Webhooks,
   webhookLimits,
 } from "../webhooks.ts";
@@ -90,7 +91,7 @@ export class SqliteWebhooks implements Webhooks {
     return ask(() => this.#webhooks("where task = $task order by id", { task }));
   }
 
-  list(caller: string, { after, limit }: { after?: string; limit: number }): Promise<readonly Webhook[]> {
+  list(caller: string, { after, limit }: WebhookPage): Promise<readonly Webhook[]> {
     return ask(() =>
       this.#webhooks(
         "where caller = $caller and ($after is null or id < $after) order by id desc limit $limit",

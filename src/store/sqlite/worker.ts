@@ -1,7 +1,8 @@
 /** Takes jobs of one kind from the table, keeps their leases while they run, and takes over those of workers that are gone. */
 import type { Database } from "bun:sqlite";
-import { type Logger, seldom } from "../../log.ts";
-import { type Job, type JobKind, type JobResult, retryPauseMs, type Worker } from "../jobs.ts";
+import { seldom } from "../../log.ts";
+import { retryPauseMs, type Worker, type WorkerOptions } from "../jobs.ts";
+import { RunningJobs } from "../running-jobs.ts";
 import type { Presence } from "./presence.ts";
 
 /** A process that does not renew for so long is taken for stuck; of one that has ended we know at once. */
@@ -10,41 +11,30 @@ const renewMs = 3000;
 /** Jobs that other processes add are seen within this time. */
 const pollMs = 500;
 
-export interface SqliteWorkerOptions {
-  readonly database: Database;
-  readonly presence: Presence | null;
-  readonly log: Logger;
-  readonly kind: JobKind;
-  readonly concurrency: number;
-  readonly handle: (job: Job) => Promise<JobResult>;
-  readonly onClose: () => void;
-}
-
 interface Taken {
   readonly id: string;
   readonly attempt: number;
 }
 
-interface Running {
-  readonly aborter: AbortController;
-  /** Resolves when the handler has left and the queue knows of it. */
-  readonly left: Promise<void>;
-}
-
 export class SqliteWorker implements Worker {
-  readonly #options: SqliteWorkerOptions;
+  readonly #options: WorkerOptions;
+  readonly #database: Database;
+  readonly #presence: Presence | null;
   /** The process, then the worker in it. */
   readonly #holder: string;
-  readonly #running = new Map<string, Running>();
+  readonly #running = new RunningJobs();
   readonly #renewal: Timer;
   #timer: Timer | undefined;
   #woken: NodeJS.Immediate | undefined;
   #isClosed = false;
   readonly #complains = seldom();
 
-  constructor(options: SqliteWorkerOptions) {
+  /** Without `presence` no other process uses the database, which stays the caller's. */
+  constructor(options: WorkerOptions, database: Database, presence: Presence | null) {
     this.#options = options;
-    this.#holder = `${options.presence?.name ?? ""}/${crypto.randomUUID()}`;
+    this.#database = database;
+    this.#presence = presence;
+    this.#holder = `${presence?.name ?? ""}/${crypto.randomUUID()}`;
     this.#renewal = setInterval(() => this.#trying(() => this.#renew()), renewMs);
     this.#timer = setTimeout(() => this.#poll(), 0);
   }
@@ -60,11 +50,7 @@ export class SqliteWorker implements Worker {
   async close(graceMs: number): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
-    const grace = setTimeout(() => {
-      for (const { aborter } of this.#running.values()) aborter.abort(new Error("The worker stops"));
-    }, graceMs);
-    await Promise.all([...this.#running.values()].map(({ left }) => left));
-    clearTimeout(grace);
+    await this.#running.close(graceMs);
     clearInterval(this.#renewal);
     this.#options.onClose();
   }
@@ -80,10 +66,10 @@ export class SqliteWorker implements Worker {
     if (this.#isClosed) return;
     // If anything below throws.
     this.#timer = setTimeout(() => this.#poll(), pollMs * (0.75 + Math.random() / 2));
-    while (this.#running.size < this.#options.concurrency) {
+    while (this.#running.ids.length < this.#options.concurrency) {
       const waitMs = this.#nextDueMs() - Date.now();
       const taken = waitMs <= 0 ? this.#take() : null;
-      if (taken) this.#begin(taken);
+      if (taken) void this.#begin(taken);
       else {
         if (waitMs > 0 && waitMs < pollMs) {
           clearTimeout(this.#timer);
@@ -95,8 +81,8 @@ export class SqliteWorker implements Worker {
   }
 
   #nextDueMs(): number {
-    const { database, kind } = this.#options;
-    const next = database
+    const { kind } = this.#options;
+    const next = this.#database
       .query<{ dueMs: number | null }, { kind: string }>(
         "select min(due_ms) as dueMs from jobs where kind = $kind",
       )
@@ -107,7 +93,7 @@ export class SqliteWorker implements Worker {
   #take(): Taken | null {
     const nowMs = Date.now();
     // Those that run here are left out: this process may have slept through its own leases.
-    return this.#options.database
+    return this.#database
       .query<Taken, Record<string, string | number>>(
         `update jobs set holder = $holder, due_ms = $leaseEndMs, attempt = attempt + 1
          where rowid = (
@@ -123,15 +109,12 @@ export class SqliteWorker implements Worker {
       });
   }
 
-  #begin(taken: Taken): void {
-    const aborter = new AbortController();
-    const left = this.#run(taken, aborter.signal).finally(() => {
-      this.#running.delete(taken.id);
-      if (!this.#isClosed) this.wake();
-    });
-    this.#running.set(taken.id, { aborter, left });
+  async #begin(taken: Taken): Promise<void> {
+    await this.#running.run(taken.id, (signal) => this.#run(taken, signal));
+    if (!this.#isClosed) this.wake();
   }
 
+  /** Never rejects. */
   async #run({ id, attempt }: Taken, signal: AbortSignal): Promise<void> {
     const { kind, handle, log } = this.#options;
     // The handler begins when the job is known to run.
@@ -153,7 +136,7 @@ export class SqliteWorker implements Worker {
 
   /** What another worker holds by now is left alone. */
   #giveBack(id: string, attempt: number, dueMs: number, counted = attempt): void {
-    this.#options.database
+    this.#database
       .query(
         `update jobs set holder = null, due_ms = $dueMs, attempt = $counted
          where kind = $kind and id = $id and holder = $holder and attempt = $attempt`,
@@ -165,15 +148,16 @@ export class SqliteWorker implements Worker {
   }
 
   #forget(id: string, attempt: number): void {
-    this.#options.database
+    this.#database
       .query("delete from jobs where kind = $kind and id = $id and holder = $holder and attempt = $attempt")
       .run({ kind: this.#options.kind, id, holder: this.#holder, attempt });
   }
 
   /** Of the jobs that run here; those that are no longer ours are told to leave. */
   #renew(): void {
-    if (this.#running.size === 0) return;
-    const kept = this.#options.database
+    const { ids } = this.#running;
+    if (ids.length === 0) return;
+    const kept = this.#database
       .query<{ id: string }, Record<string, string | number>>(
         `update jobs set due_ms = $leaseEndMs
          where kind = $kind and holder = $holder and id in (select value from json_each($running))
@@ -183,30 +167,30 @@ export class SqliteWorker implements Worker {
         ...{ kind: this.#options.kind, holder: this.#holder, leaseEndMs: Date.now() + leaseMs },
         running: this.#runningJson(),
       });
-    const ids = new Set(kept.map(({ id }) => id));
-    for (const [id, { aborter }] of this.#running)
-      if (!ids.has(id)) aborter.abort(new Error("Another worker has taken the job over"));
+    const ours = new Set(kept.map(({ id }) => id));
+    for (const id of ids)
+      if (!ours.has(id)) this.#running.abort(id, new Error("Another worker has taken the job over"));
   }
 
   /** Puts back, before all others, what processes held that have ended. */
   #takeOver(): void {
-    const { database, presence, kind } = this.#options;
-    if (!presence) return;
-    const holders = database
+    const { kind } = this.#options;
+    if (!this.#presence) return;
+    const holders = this.#database
       .query<{ holder: string }, { kind: string }>(
         "select distinct holder from jobs where kind = $kind and holder is not null",
       )
       .all({ kind });
     for (const { holder } of holders) {
-      if (!presence.isGone(holder.slice(0, holder.indexOf("/")))) continue;
-      database
+      if (!this.#presence.isGone(holder.slice(0, holder.indexOf("/")))) continue;
+      this.#database
         .query("update jobs set holder = null, due_ms = 0 where kind = $kind and holder = $holder")
         .run({ kind, holder });
     }
   }
 
   #runningJson(): string {
-    return JSON.stringify([...this.#running.keys()]);
+    return JSON.stringify(this.#running.ids);
   }
 
   /** The database may be full or locked for now. A lease that could not be ended ends by itself. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { AppError } from "../../../src/core/errors.ts";
 import type { Priority } from "../../../src/core/options.ts";
 import { Admission, type Ticket } from "../../../src/engine/admission.ts";
+import { refusal } from "../../helpers/refusal.ts";
 
 const never = new AbortController().signal;
 
@@ -16,16 +16,6 @@ function admission(limits: Partial<{ maxRuns: number; maxQueue: number }> = {}) 
       return ticket;
     });
   return { subject, clock, order, enter };
-}
-
-/** What a promise was rejected with; fails when it is no AppError. */
-async function refusal(promise: Promise<unknown>): Promise<AppError> {
-  const error = await promise.then(
-    () => null,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(AppError);
-  return error as AppError;
 }
 
 describe("a full queue", () => {

@@ -1,10 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AppError } from "../../../src/core/errors.ts";
 import { type OutboundRequest, openOutbound } from "../../../src/net/outbound.ts";
 import { selfSigned } from "../../fixtures/tls.ts";
+import { temporaryFolder } from "../../helpers/folder.ts";
 import { rawReceiver, receiver } from "../../helpers/receiver.ts";
 
 /** Anywhere: for tests of everything but the guard. */
@@ -257,8 +256,8 @@ describe("a certificate", () => {
 
   test("has to be for the name, though the connection is made to an address", async () => {
     await using target = receiver(undefined, selfSigned);
-    const directory = await mkdtemp(join(tmpdir(), "outbound-"));
-    const trusted = join(directory, "trusted.pem");
+    using folder = temporaryFolder();
+    const trusted = join(folder.path, "trusted.pem");
     await Bun.write(trusted, selfSigned.cert);
     const program = `
       import { openOutbound } from "${join(import.meta.dir, "../../../src/net/outbound.ts")}";
@@ -281,6 +280,5 @@ describe("a certificate", () => {
       "127.0.0.1 The certificate was refused (ERR_TLS_CERT_ALTNAME_INVALID)",
     ]);
     expect(target.received).toHaveLength(1);
-    await rm(directory, { recursive: true });
   });
 });

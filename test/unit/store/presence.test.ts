@@ -1,14 +1,10 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { expect, test } from "bun:test";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Presence } from "../../../src/store/sqlite/presence.ts";
+import { folderForEachTest } from "../../helpers/folder-hooks.ts";
 
-let dir: string;
-beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), "test-presence-"));
-});
-afterEach(() => rm(dir, { recursive: true }));
+const folder = folderForEachTest();
 
 const source = join(import.meta.dir, "../../../src/store/sqlite/presence.ts");
 
@@ -16,7 +12,7 @@ const source = join(import.meta.dir, "../../../src/store/sqlite/presence.ts");
 async function present(): Promise<{ name: string; child: Bun.Subprocess }> {
   const program = `
     import { Presence } from ${JSON.stringify(source)};
-    globalThis.presence = new Presence(${JSON.stringify(dir)});
+    globalThis.presence = new Presence(${JSON.stringify(folder.path)});
     console.log(presence.name);
     setInterval(() => {}, 1000);`;
   const child = Bun.spawn([process.execPath, "-e", program], { stdout: "pipe" });
@@ -25,7 +21,7 @@ async function present(): Promise<{ name: string; child: Bun.Subprocess }> {
 }
 
 test("a process is gone when it was killed, not while it runs or is stopped", async () => {
-  const ours = new Presence(dir);
+  const ours = new Presence(folder.path);
   const { name, child } = await present();
   expect(ours.isGone(name)).toBe(false);
   child.kill("SIGSTOP");
@@ -38,7 +34,7 @@ test("a process is gone when it was killed, not while it runs or is stopped", as
 });
 
 test("a process knows itself, others in the same process, and those that have closed", () => {
-  const [one, other] = [new Presence(dir), new Presence(dir)];
+  const [one, other] = [new Presence(folder.path), new Presence(folder.path)];
   expect(one.isGone(one.name)).toBe(false);
   expect(one.isGone(other.name)).toBe(false);
   other.close();
@@ -51,9 +47,9 @@ test("what killed processes leave is removed when another begins", async () => {
   const { name, child } = await present();
   child.kill("SIGKILL");
   await child.exited;
-  expect(await readdir(dir)).toEqual([`${name}.alive`]);
-  const next = new Presence(dir);
-  expect(await readdir(dir)).toEqual([`${next.name}.alive`]);
+  expect(await readdir(folder.path)).toEqual([`${name}.alive`]);
+  const next = new Presence(folder.path);
+  expect(await readdir(folder.path)).toEqual([`${next.name}.alive`]);
   next.close();
-  expect(await readdir(dir)).toEqual([]);
+  expect(await readdir(folder.path)).toEqual([]);
 });

@@ -12,7 +12,7 @@ const hourMs = 3_600_000;
 
 /** A store with recordings on disk, all an hour old unless `young`. */
 async function open() {
-  const folder = await temporaryFolder();
+  const folder = temporaryFolder();
   const dir = folder.path;
   const { log } = recordingLog();
   const blobs = new DiskBlobs(join(dir, "blobs"));
@@ -44,7 +44,7 @@ async function open() {
     },
     async [Symbol.asyncDispose]() {
       await store.close();
-      await folder[Symbol.asyncDispose]();
+      folder[Symbol.dispose]();
     },
   };
 }

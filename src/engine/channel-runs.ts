@@ -1,4 +1,4 @@
-/** One recording on its way through the addon: a native run for each channel, as one stream of events. */
+/** A recording on its way through the addon: a native run for each of its channels, and one stream of what they say. */
 import type { AppError } from "../core/errors.ts";
 import type { Priority } from "../core/options.ts";
 import type { TranscriptEvent } from "../core/transcript.ts";
@@ -13,7 +13,7 @@ import { runError } from "./refusals.ts";
 type RunOptions = Parameters<Model["run"]>[1];
 
 /** It holds its ticket and its samples until the last run has ended. */
-export class Transcription {
+export class ChannelRuns {
   private readonly queue = new EventQueue<TranscriptEvent>();
   private readonly runs: Run[] = [];
   private readonly doneMs: number[] = [];

@@ -1,6 +1,5 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdir, mkdtemp, readdir, readlink, rm, symlink } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { beforeAll, describe, expect, test } from "bun:test";
+import { mkdir, readdir, readlink, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import {
   findInputs,
@@ -8,19 +7,17 @@ import {
   makeFolders,
   planOutputs,
   writeWhole,
-} from "../../src/cli/transcription/files.ts";
+} from "../../../src/cli/transcription/files.ts";
+import { folderForAllTests } from "../../helpers/folder-hooks.ts";
 
-let folder = "";
-const at = (name: string) => join(folder, name);
+const folder = folderForAllTests();
+const at = (name: string) => join(folder.path, name);
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "whisper-cli-files-"));
   await mkdir(at("out"));
   for (const name of ["b.mp3", "a.mp3", "a.wav", "odd [1].mp3", "out/taken.txt"])
     await Bun.write(at(name), name);
 });
-
-afterAll(() => rm(folder, { recursive: true }));
 
 describe("the recordings that are meant", () => {
   test("are refused when a pattern matches nothing", async () => {

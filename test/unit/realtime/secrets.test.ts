@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
-import type { Caller } from "../../src/core/caller.ts";
-import { defaultConfig } from "../../src/live/config.ts";
-import { Secrets } from "../../src/modules/realtime/secrets.ts";
+import type { Caller } from "../../../src/core/caller.ts";
+import { defaultConfig } from "../../../src/live/config.ts";
+import { Secrets } from "../../../src/modules/realtime/secrets.ts";
 
 const me: Caller = { id: "addr:me", scopes: ["transcribe"], limits: { requests: [], audio: [] } };
 

@@ -1,18 +1,16 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { beforeEach, expect, test } from "bun:test";
+import { existsSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { LogFields, Logger } from "../../src/log.ts";
-import { speechModels, vadModels } from "../../src/models/catalog.ts";
-import { type EnsureOptions, ensureModel, ensureVad } from "../../src/models/ensure.ts";
+import type { LogFields, Logger } from "../../../src/log.ts";
+import { speechModels, vadModels } from "../../../src/models/catalog.ts";
+import { type EnsureOptions, ensureModel, ensureVad } from "../../../src/models/ensure.ts";
+import { folderForEachTest } from "../../helpers/folder-hooks.ts";
 
-let dir: string;
+const folder = folderForEachTest();
 let lines: { level: string; message: string; fields: LogFields | undefined }[];
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "ensure-test-"));
   lines = [];
 });
-afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 const note = (level: string) => (message: string, fields?: LogFields) =>
   void lines.push({ level, message, fields });
@@ -23,7 +21,7 @@ const offline = "http://127.0.0.1:1/models";
 
 const options = (name: string, url = offline): EnsureOptions => ({
   name,
-  dir,
+  dir: folder.path,
   url,
   log,
   limits: { connectMs: 2_000, stallMs: 2_000, retries: 0, backoffMs: 1 },
@@ -31,7 +29,7 @@ const options = (name: string, url = offline): EnsureOptions => ({
 
 /** A file of that size, without its content. */
 function sparse(name: string, bytes: number): string {
-  const path = join(dir, name);
+  const path = join(folder.path, name);
   writeFileSync(path, "");
   truncateSync(path, bytes);
   return path;
@@ -49,7 +47,7 @@ test("an unknown name is refused with the nearest names", async () => {
 });
 
 test("a path must exist", async () => {
-  for (const name of ["missing.bin", "./missing", join(dir, "missing.bin"), "/"]) {
+  for (const name of ["missing.bin", "./missing", join(folder.path, "missing.bin"), "/"]) {
     expect(await ensureModel(options(name)).catch((error) => error.message)).toBe(
       `Expected an existing file for the model but received ${JSON.stringify(name)}`,
     );
@@ -78,7 +76,7 @@ test("weights that cannot be had are replaced by the bundled demo, which says wh
   expect(warning).toContain("about 130 English words");
   expect(warning).toContain("human speech");
   expect(warning).toContain("MODELS_DIR");
-  expect(warning).not.toContain(dir);
+  expect(warning).not.toContain(folder.path);
   expect(lines.at(-1)).toMatchObject({ level: "warn", message: warning ?? "" });
   expect(String(lines.at(-1)?.fields?.reason)).toContain("cannot be reached");
 });
@@ -113,8 +111,8 @@ test("the file is asked for under its published name", async () => {
 });
 
 test("a folder that cannot be written is a reason for the demo, not for a crash", async () => {
-  writeFileSync(join(dir, "file"), "");
-  const { id } = await ensureModel({ ...options("base"), dir: join(dir, "file", "models") });
+  writeFileSync(join(folder.path, "file"), "");
+  const { id } = await ensureModel({ ...options("base"), dir: join(folder.path, "file", "models") });
   expect(id).toBe("demo");
 });
 

@@ -1,17 +1,16 @@
 import { describe, expect, test } from "bun:test";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { spread } from "../../src/cli/bench.ts";
-import { checkAddon, checkCpu, checkFfmpeg, checkGpu } from "../../src/cli/doctor/engine.ts";
-import { checkFolders, checkKeys, checkPort } from "../../src/cli/doctor/place.ts";
-import { checkStore } from "../../src/cli/doctor/store.ts";
-import { loadConfig } from "../../src/config/load.ts";
-import { openSqliteStore } from "../../src/store/sqlite/open.ts";
-import { temporaryFolder } from "../helpers/folder.ts";
-import { freePort, redisServer, startRedis } from "../helpers/redis.ts";
-import { startS3 } from "../helpers/s3.ts";
-import { quietOptions } from "../helpers/stores.ts";
+import { spread } from "../../../src/cli/bench.ts";
+import { checkAddon, checkCpu, checkFfmpeg, checkGpu } from "../../../src/cli/doctor/engine.ts";
+import { checkFolders, checkKeys, checkPort } from "../../../src/cli/doctor/place.ts";
+import { checkStore } from "../../../src/cli/doctor/store.ts";
+import { loadConfig } from "../../../src/config/load.ts";
+import { openSqliteStore } from "../../../src/store/sqlite/open.ts";
+import { temporaryFolder } from "../../helpers/folder.ts";
+import { freePort, redisServer, startRedis } from "../../helpers/redis.ts";
+import { startS3 } from "../../helpers/s3.ts";
+import { quietOptions } from "../../helpers/stores.ts";
 
 const configOf = (env: Record<string, string>) => loadConfig(env).config;
 
@@ -107,21 +106,17 @@ describe("the doctor on a port", () => {
 
 describe("the doctor on folders", () => {
   test("fails where one cannot be made, and makes none", async () => {
-    const folder = await mkdtemp(join(tmpdir(), "whisper-doctor-"));
-    try {
-      await Bun.write(join(folder, "file"), "");
-      const config = configOf({
-        DATA_DIR: join(folder, "new"),
-        UPLOAD_DIR: join(folder, "file/x"),
-        MODELS_DIR: folder,
-      });
-      const findings = await Array.fromAsync(checkFolders(config));
-      expect(findings.map(({ level }) => level)).toEqual(["ok", "fail", "ok"]);
-      expect(findings[1]?.remedy).toContain("UPLOAD_DIR");
-      expect(await readdir(folder)).toEqual(["file"]);
-    } finally {
-      await rm(folder, { recursive: true });
-    }
+    using folder = temporaryFolder();
+    await Bun.write(join(folder.path, "file"), "");
+    const config = configOf({
+      DATA_DIR: join(folder.path, "new"),
+      UPLOAD_DIR: join(folder.path, "file/x"),
+      MODELS_DIR: folder.path,
+    });
+    const findings = await Array.fromAsync(checkFolders(config));
+    expect(findings.map(({ level }) => level)).toEqual(["ok", "fail", "ok"]);
+    expect(findings[1]?.remedy).toContain("UPLOAD_DIR");
+    expect(await readdir(folder.path)).toEqual(["file"]);
   });
 });
 
@@ -129,13 +124,13 @@ describe("the doctor on the store", () => {
   const findings = async (env: Record<string, string>) => Array.fromAsync(checkStore(configOf(env)));
 
   test("says nothing where there is none yet, and makes none", async () => {
-    await using folder = await temporaryFolder();
+    using folder = temporaryFolder();
     expect(await findings({ DATA_DIR: folder.path })).toEqual([]);
     expect(await readdir(folder.path)).toEqual([]);
   });
 
   test("is content with files that can be written to, and leaves nothing in them", async () => {
-    await using folder = await temporaryFolder();
+    using folder = temporaryFolder();
     const store = openSqliteStore(folder.path, quietOptions());
     expect(await findings({ DATA_DIR: folder.path })).toMatchObject([{ level: "ok", topic: "Store" }]);
     expect(await store.jobs.count("delivery")).toEqual({ waiting: 0, running: 0 });
@@ -143,7 +138,7 @@ describe("the doctor on the store", () => {
   });
 
   test("fails when a file is none of ours", async () => {
-    await using folder = await temporaryFolder();
+    using folder = temporaryFolder();
     await Bun.write(join(folder.path, "state.db"), "Dear Anna, ".repeat(1000));
     expect(await findings({ DATA_DIR: folder.path })).toMatchObject([
       {
@@ -183,7 +178,7 @@ describe("the doctor on the store", () => {
     ["is not there", "elsewhere", "fail"],
   ])("asks for a bucket that %s", async (_, bucket, level) => {
     await using s3 = await startS3();
-    await using folder = await temporaryFolder();
+    using folder = temporaryFolder();
     const found = await findings({
       ...{ DATA_DIR: folder.path, BLOB_URL: `s3://${bucket}`, S3_ENDPOINT: s3.endpoint },
       ...{ AWS_ACCESS_KEY_ID: s3.accessKeyId, AWS_SECRET_ACCESS_KEY: s3.secretAccessKey },

@@ -1,12 +1,8 @@
-/** A row of the settings' table, and the ways in which values are written in the environment. */
+/** A row of the settings' table, and the notations of its values. */
+import { longestDelayMs } from "../core/clock.ts";
+import { type Notation, parseTime } from "../core/notation.ts";
 
-/** How a value is written: `parse` gives undefined for anything that is not `expected`. */
-export interface Kind<T> {
-  readonly expected: string;
-  parse(text: string): T | undefined;
-}
-
-export interface Setting<T> extends Kind<T> {
+export interface Setting<T> extends Notation<T> {
   readonly env: string;
   /** As one would write it in the environment; `$DATA_DIR` stands for that setting. */
   readonly default: string;
@@ -18,18 +14,18 @@ export interface Setting<T> extends Kind<T> {
 /** A row. `initial` is its default. */
 export function setting<T>(
   env: string,
-  kind: Kind<T>,
+  notation: Notation<T>,
   initial: string,
   help: string,
   secret?: true,
 ): Setting<T> {
-  return { ...kind, env, default: initial, help, ...(secret ? { secret } : {}) };
+  return { ...notation, env, default: initial, help, ...(secret ? { secret } : {}) };
 }
 
-export const text: Kind<string> = { expected: "text", parse: (value) => value };
+export const text: Notation<string> = { expected: "text", parse: (value) => value };
 
 /** Both ends included. */
-export const integer = (min: number, max: number): Kind<number> => ({
+export const integer = (min: number, max: number): Notation<number> => ({
   expected: `an integer from ${min} to ${max}`,
   parse(value) {
     const number = Number(value);
@@ -38,12 +34,12 @@ export const integer = (min: number, max: number): Kind<number> => ({
 });
 
 /** In any case of letters. */
-export const oneOf = <const T extends string>(...choices: T[]): Kind<T> => ({
+export const oneOf = <const T extends string>(...choices: T[]): Notation<T> => ({
   expected: `one of ${choices.join(", ")}`,
   parse: (value) => choices.find((choice) => choice === value.toLowerCase()),
 });
 
-export const flag: Kind<boolean> = {
+export const flag: Notation<boolean> = {
   expected: "true or false",
   parse(value) {
     if (/^(true|1|yes|on)$/i.test(value)) return true;
@@ -53,7 +49,7 @@ export const flag: Kind<boolean> = {
 
 const byteUnits = { k: 1e3, m: 1e6, g: 1e9, ki: 2 ** 10, mi: 2 ** 20, gi: 2 ** 30 };
 
-export const byteSize = (min: 0 | 1): Kind<number> => ({
+export const byteSize = (min: 0 | 1): Notation<number> => ({
   expected: `a number of bytes from ${min}, with a unit or without: 52428800, 200k, 50MB, 1GiB`,
   parse(value) {
     const [, number, unit] = /^(\d+(?:\.\d+)?) ?([kmg]i?)?b?$/i.exec(value) ?? [];
@@ -63,39 +59,33 @@ export const byteSize = (min: 0 | 1): Kind<number> => ({
   },
 });
 
-const timeUnits = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-
-/** setTimeout's limit: a longer delay fires at once. */
-const longestMs = 2 ** 31 - 1;
-
-/** In milliseconds. */
-export const duration = (minMs: number): Kind<number> => ({
+/** In milliseconds: all may become a timer's. */
+export const duration = (minMs: number): Notation<number> => ({
   expected: `a time in seconds or with a unit (250ms, 30s, 90m, 4h), at least ${minMs}ms and at most 596h`,
   parse(value) {
-    const [, number, unit = "s"] = /^(\d+(?:\.\d+)?) ?(ms|s|m|h)?$/i.exec(value) ?? [];
-    const ms = Math.round(Number(number) * timeUnits[unit.toLowerCase() as keyof typeof timeUnits]);
-    return ms >= minMs && ms <= longestMs ? ms : undefined;
+    const ms = parseTime(value);
+    return ms !== undefined && ms >= minMs && ms <= longestDelayMs ? ms : undefined;
   },
 });
 
 /** Without the slash at its end. */
-export const baseUrl: Kind<string> = {
+export const baseUrl: Notation<string> = {
   expected: "an http or https URL",
   parse: (value) =>
     /^https?:\/\//i.test(value) && URL.canParse(value) ? value.replace(/\/+$/, "") : undefined,
 };
 
 /** Empty: none. */
-export const optional = (kind: Kind<string>): Kind<string> => ({
-  ...kind,
-  parse: (value) => (value === "" ? value : kind.parse(value)),
+export const optional = (notation: Notation<string>): Notation<string> => ({
+  ...notation,
+  parse: (value) => (value === "" ? value : notation.parse(value)),
 });
 
 /** Separated by commas; empty places do not count. */
 export const list = (
   expected: string,
   parseItem: (item: string) => string | undefined,
-): Kind<readonly string[]> => ({
+): Notation<readonly string[]> => ({
   expected,
   parse(value) {
     if (value === "") return [];

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { openRemote, serverAddress } from "../../src/cli/transcription/remote.ts";
-import { bodyOf, type Payload } from "../../src/cli/transcription/transcriber.ts";
+import { openRemote, serverAddress } from "../../../src/cli/transcription/remote.ts";
+import { bodyOf, type Payload } from "../../../src/cli/transcription/transcriber.ts";
 
 const done = 'data: {"type":"transcript.text.done","text":"Hello."}\r\n\r\n';
 const delta = 'data: {"type":"transcript.text.delta","delta":"Hel"}\r\n\r\n';

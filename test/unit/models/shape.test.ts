@@ -1,8 +1,7 @@
-import { afterAll, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { speechModels, vadModels } from "../../src/models/catalog.ts";
+import { speechModels, vadModels } from "../../../src/models/catalog.ts";
 import {
   bytesPerSlot,
   isMultilingual,
@@ -10,11 +9,11 @@ import {
   memoryBytes,
   readShape,
   shapeNamed,
-} from "../../src/models/shape.ts";
-import { demoModel, vadModel } from "../fixtures/index.ts";
+} from "../../../src/models/shape.ts";
+import { demoModel, vadModel } from "../../fixtures/index.ts";
+import { folderForAllTests } from "../../helpers/folder-hooks.ts";
 
-const dir = mkdtempSync(join(tmpdir(), "shape-test-"));
-afterAll(() => rmSync(dir, { recursive: true }));
+const folder = folderForAllTests();
 
 test("a file's header tells its shape", async () => {
   expect(await readShape(demoModel)).toEqual({
@@ -33,15 +32,15 @@ test("a file's header tells its shape", async () => {
 
 test("what is no whisper model has none", async () => {
   const write = (name: string, bytes: Uint8Array) => {
-    writeFileSync(join(dir, name), bytes);
-    return join(dir, name);
+    writeFileSync(join(folder.path, name), bytes);
+    return join(folder.path, name);
   };
   const demo = await Bun.file(demoModel).bytes();
   const damaged = demo.slice(0, 100);
   damaged.set([255, 255, 255, 255], 8);
   for (const path of [
-    join(dir, "missing"),
-    dir,
+    join(folder.path, "missing"),
+    folder.path,
     write("empty", new Uint8Array()),
     write("short", demo.slice(0, 40)),
     write("text", new TextEncoder().encode("x".repeat(100))),

@@ -1,13 +1,13 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { createHash, randomBytes } from "node:crypto";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { AppError } from "../../src/core/errors.ts";
-import { Metrics } from "../../src/metrics.ts";
-import type { Weights } from "../../src/models/catalog.ts";
-import type { DownloadProgress } from "../../src/models/download.ts";
-import { Pulls } from "../../src/models/pulls.ts";
+import { Metrics } from "../../../src/metrics.ts";
+import type { Weights } from "../../../src/models/catalog.ts";
+import type { DownloadProgress } from "../../../src/models/download.ts";
+import { Pulls } from "../../../src/models/pulls.ts";
+import { folderForEachTest } from "../../helpers/folder-hooks.ts";
+import { refusal } from "../../helpers/refusal.ts";
 
 const content = randomBytes(200_000);
 const half = content.length / 2;
@@ -18,11 +18,7 @@ const weights: Weights = {
 };
 const limits = { connectMs: 5_000, stallMs: 5_000, retries: 0, backoffMs: 1 };
 
-let dir: string;
-beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "pulls-test-"));
-});
-afterEach(() => rmSync(dir, { recursive: true, force: true }));
+const folder = folderForEachTest();
 
 /** A server that sends half of the file at once, and the rest when it is told to. */
 function serve() {
@@ -49,7 +45,12 @@ function serve() {
     },
   });
   return {
-    options: { weights, url: `${server.url.href}ggml-test.bin`, path: join(dir, "ggml-test.bin"), limits },
+    options: {
+      weights,
+      url: `${server.url.href}ggml-test.bin`,
+      path: join(folder.path, "ggml-test.bin"),
+      limits,
+    },
     requests,
     sendRest: rest.resolve,
     [Symbol.dispose]: () => void server.stop(true),
@@ -65,15 +66,6 @@ async function readHalf(progress: AsyncIterator<DownloadProgress>): Promise<void
     if (done) throw new Error("The download has ended");
     if (value.doneBytes >= half) return;
   }
-}
-
-async function refusal(promise: Promise<unknown>): Promise<AppError> {
-  const error = await promise.then(
-    () => null,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(AppError);
-  return error as AppError;
 }
 
 test("progress is told until the file is there", async () => {
@@ -136,7 +128,7 @@ test("a failure is told to all who wait, without paths, and can be tried again",
   for (const { code, message } of errors) {
     expect(code).toBe("model_download_failed");
     expect(message).toStartWith("Expected the SHA-256 000");
-    expect(message).not.toContain(dir);
+    expect(message).not.toContain(folder.path);
   }
   for await (const _ of pulls.pull(server.options, never));
   expect(existsSync(server.options.path)).toBe(true);

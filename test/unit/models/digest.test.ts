@@ -1,17 +1,15 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { beforeEach, expect, test } from "bun:test";
 import { createHash, randomBytes } from "node:crypto";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { digestOf, noteDigest } from "../../src/models/digest.ts";
+import { digestOf, noteDigest } from "../../../src/models/digest.ts";
+import { folderForEachTest } from "../../helpers/folder-hooks.ts";
 
-let dir: string;
+const folder = folderForEachTest();
 let path: string;
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "digest-test-"));
-  path = join(dir, "ggml-a.bin");
+  path = join(folder.path, "ggml-a.bin");
 });
-afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 const content = randomBytes(3_000_000);
 const sha256 = createHash("sha256").update(content).digest("hex");

@@ -1,28 +1,16 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import {
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-  truncateSync,
-  utimesSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { describe, expect, test } from "bun:test";
+import { existsSync, readdirSync, rmSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { AppError } from "../../src/core/errors.ts";
-import type { Engine } from "../../src/engine/engine.ts";
-import { Metrics } from "../../src/metrics.ts";
-import type { EnsuredModel } from "../../src/models/ensure.ts";
-import { Registry, type RegistryOptions } from "../../src/models/registry.ts";
-import { bytesPerSlot, memoryBytes, readShape, type Shape, shapeNamed } from "../../src/models/shape.ts";
-import { FakeEngine, testModel } from "../helpers/engine.ts";
+import type { Engine } from "../../../src/engine/engine.ts";
+import { Metrics } from "../../../src/metrics.ts";
+import type { EnsuredModel } from "../../../src/models/ensure.ts";
+import { Registry, type RegistryOptions } from "../../../src/models/registry.ts";
+import { bytesPerSlot, memoryBytes, readShape, type Shape, shapeNamed } from "../../../src/models/shape.ts";
+import { FakeEngine, testModel } from "../../helpers/engine.ts";
+import { folderForEachTest } from "../../helpers/folder-hooks.ts";
+import { refusal } from "../../helpers/refusal.ts";
 
-let dir: string;
-beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "registry-test-"));
-});
-afterEach(() => rmSync(dir, { recursive: true, force: true }));
+const folder = folderForEachTest();
 
 const tiny = shapeNamed("tiny");
 const fileBytes = 10 * 2 ** 20;
@@ -32,7 +20,7 @@ const needBytes = memoryBytes(fileBytes, tiny, slots);
 
 /** A file with a model's header, and nothing in it. */
 function install(name: string, shape: Shape = tiny): string {
-  const path = join(dir, `${name}.bin`);
+  const path = join(folder.path, `${name}.bin`);
   const { vocabulary, audioContext, audioWidth, audioLayers, textContext, textWidth, textLayers } = shape;
   const header = [
     0x67676d6c,
@@ -74,7 +62,7 @@ async function open(options: Partial<RegistryOptions> = {}) {
   const note = (message: string, fields?: object) => void lines.push(`${message} ${JSON.stringify(fields)}`);
   let beforeLoad: (model: EnsuredModel) => Promise<unknown> = async () => {};
   const registry = await Registry.open({
-    dir,
+    dir: folder.path,
     url: "http://127.0.0.1:1/models",
     standard: { path: install("own"), id: "own", warning: null },
     slots,
@@ -83,9 +71,11 @@ async function open(options: Partial<RegistryOptions> = {}) {
     status: () => ({ running: 0, queued: 0, maxRunning: 1, maxQueued: 1 }),
     log: { debug: note, info: note, warn: note, error: note },
     metrics: new Metrics(),
-    after(_, act) {
-      timers.add(act);
-      return () => timers.delete(act);
+    clock: {
+      after(_, act) {
+        timers.add(act);
+        return () => timers.delete(act);
+      },
     },
     async open(model, slotsBytes): Promise<Engine> {
       await beforeLoad(model);
@@ -129,16 +119,6 @@ async function open(options: Partial<RegistryOptions> = {}) {
   };
 }
 
-/** What a promise was rejected with; fails when it is no AppError. */
-async function refusal(promise: Promise<unknown>): Promise<AppError> {
-  const error = await promise.then(
-    () => null,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(AppError);
-  return error as AppError;
-}
-
 /** Lets everything happen that waits for nothing. */
 async function settle() {
   for (let turn = 0; turn < 50; turn += 1) await Promise.resolve();
@@ -160,7 +140,7 @@ describe("the model of WHISPER_MODEL", () => {
     pass();
     expect(loaded()).toEqual(["own"]);
     expect((await refusal(registry.remove("own"))).code).toBe("model_in_use");
-    expect(existsSync(join(dir, "own.bin"))).toBe(true);
+    expect(existsSync(join(folder.path, "own.bin"))).toBe(true);
   });
 
   test("that the addon refuses is the addon's error", async () => {
@@ -273,15 +253,15 @@ describe("a model", () => {
     // a file that is damaged is not tried again until it is another
     if (native === "bad_model") {
       expect((await refusal(use("a"))).message).toBe(message);
-      utimesSync(join(dir, "a.bin"), 1, 1);
+      utimesSync(join(folder.path, "a.bin"), 1, 1);
     }
     expect((await touch("a")).model.id).toBe("a");
   });
 
   test("that is not there is model_not_found, which says how one of the catalogue is installed", async () => {
     install("silero");
-    writeFileSync(join(dir, "notes.bin"), "not a model");
-    writeFileSync(join(dir, "ggml-silero-v6.2.0.bin"), "detects");
+    writeFileSync(join(folder.path, "notes.bin"), "not a model");
+    writeFileSync(join(folder.path, "ggml-silero-v6.2.0.bin"), "detects");
     const { use } = await open();
     for (const id of [
       "b",
@@ -310,7 +290,7 @@ describe("a model", () => {
   });
 
   test("with a damaged header is listed, so that it can be installed again", async () => {
-    writeFileSync(join(dir, "ggml-tiny.bin"), "torn");
+    writeFileSync(join(folder.path, "ggml-tiny.bin"), "torn");
     const { registry } = await open();
     expect(await registry.list()).toMatchObject([{ id: "own" }, { id: "tiny", memoryBytes: null }]);
   });
@@ -412,7 +392,7 @@ describe("removing a model", () => {
     const { use, registry, engines } = await open();
     const held = await use("a");
     await registry.remove("a");
-    expect(readdirSync(dir)).toEqual(["own.bin"]);
+    expect(readdirSync(folder.path)).toEqual(["own.bin"]);
     expect((await refusal(use("a"))).code).toBe("model_not_found");
     const [, engine] = engines;
     expect(engine?.closed).toBe(false);
@@ -501,7 +481,7 @@ test("closing ends all engines, also one that still loads, and lets nobody in", 
   const loading = use("b");
   await gate.begun;
   const closing = registry.close(0);
-  rmSync(join(dir, "a.bin"));
+  rmSync(join(folder.path, "a.bin"));
   gate.release();
   await closing;
   (await loading)[Symbol.dispose]();

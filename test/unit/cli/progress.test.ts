@@ -1,5 +1,5 @@
 import { describe, expect, spyOn, test } from "bun:test";
-import { clock, downloadProgress, recordingLine, shorten } from "../../src/cli/progress.ts";
+import { clock, downloadProgress, recordingLine, shorten } from "../../../src/cli/progress.ts";
 
 /** What `act` writes to a stderr that is no terminal, as in this process of tests. */
 function written(act: () => void): string {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { Command } from "commander";
-import { fieldOptions, fieldTexts } from "../../src/cli/transcription/fields.ts";
+import { fieldOptions, fieldTexts } from "../../../src/cli/transcription/fields.ts";
 
 /** The fields that a command line says, as a form would carry them. */
 function fieldsOf(args: string[]): Record<string, readonly string[]> {

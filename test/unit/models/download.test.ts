@@ -1,28 +1,26 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { beforeEach, expect, test } from "bun:test";
 import { createHash, randomBytes } from "node:crypto";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { DownloadError, type DownloadProgress, download } from "../../src/models/download.ts";
+import { DownloadError, type DownloadProgress, download } from "../../../src/models/download.ts";
+import { folderForEachTest } from "../../helpers/folder-hooks.ts";
 
 const content = randomBytes(300_000);
 const half = content.length / 2;
 const weights = { bytes: content.length, sha256: createHash("sha256").update(content).digest("hex") };
 const limits = { connectMs: 2_000, stallMs: 2_000, retries: 3, backoffMs: 1 };
 
-let folder: string;
+const folder = folderForEachTest();
 let path: string;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "download-test-"));
-  path = join(folder, "sub", "ggml-test.bin");
+  path = join(folder.path, "sub", "ggml-test.bin");
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-const files = () => readdirSync(join(folder, "sub")).sort();
+const files = () => readdirSync(join(folder.path, "sub")).sort();
 
 function leavePart(part: Uint8Array): void {
-  rmSync(join(folder, "sub"), { recursive: true, force: true });
-  mkdirSync(join(folder, "sub"));
+  rmSync(join(folder.path, "sub"), { recursive: true, force: true });
+  mkdirSync(join(folder.path, "sub"));
   writeFileSync(`${path}.part`, part);
 }
 
@@ -280,7 +278,7 @@ test("an abort ends it with its reason and keeps what came", async () => {
 
 /** Downloads in a process of its own. */
 function downloadElsewhere(url: string) {
-  const source = join(import.meta.dir, "..", "..", "src", "models", "download.ts");
+  const source = join(import.meta.dir, "..", "..", "..", "src", "models", "download.ts");
   const script = `
     const { download } = await import(${JSON.stringify(source)});
     await download({ ...${JSON.stringify({ url, path, weights, limits: { ...limits, stallMs: 60_000 } })},

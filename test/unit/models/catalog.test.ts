@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { speechModels, urlOf, vadModels } from "../../src/models/catalog.ts";
+import { speechModels, urlOf, vadModels } from "../../../src/models/catalog.ts";
 
 const all = [...speechModels, ...vadModels];
 

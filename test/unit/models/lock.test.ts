@@ -1,24 +1,15 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
-import {
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  utimesSync,
-  writeFileSync,
-} from "node:fs";
-import { hostname, tmpdir } from "node:os";
+import { beforeEach, expect, test } from "bun:test";
+import { existsSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
-import { acquireLock } from "../../src/models/lock.mjs";
+import { acquireLock } from "../../../src/models/lock.mjs";
+import { folderForEachTest } from "../../helpers/folder-hooks.ts";
 
-let folder: string;
+const folder = folderForEachTest();
 let path: string;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "lock-test-"));
-  path = join(folder, "lock");
+  path = join(folder.path, "lock");
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const heldBy = (pid: number, host = hostname()) => `${pid} ${host}`;
 
@@ -51,13 +42,13 @@ test("waiting can be given up", async () => {
 test("the lock of a process that died is taken over", async () => {
   writeFileSync(path, heldBy(deadPid()));
   (await acquireLock(path))();
-  expect(readdirSync(folder)).toEqual([]);
+  expect(readdirSync(folder.path)).toEqual([]);
 });
 
 test("a lock with our own number that is not ours is taken over: in a container every start may get the same", async () => {
   writeFileSync(path, heldBy(process.pid));
   (await acquireLock(path))();
-  expect(readdirSync(folder)).toEqual([]);
+  expect(readdirSync(folder.path)).toEqual([]);
 });
 
 test("the lock of another container is waited for, though its holder has our number, or one that nobody has here", async () => {
@@ -76,14 +67,14 @@ test("a lock that nobody has touched for long is taken over, whoever has its num
   const longAgo = new Date(Date.now() - 60_000);
   utimesSync(path, longAgo, longAgo);
   (await acquireLock(path))();
-  expect(readdirSync(folder)).toEqual([]);
+  expect(readdirSync(folder.path)).toEqual([]);
 });
 
 test("many processes over a stale lock hold it one after the other", async () => {
   writeFileSync(path, heldBy(deadPid()));
-  const counter = join(folder, "counter");
+  const counter = join(folder.path, "counter");
   writeFileSync(counter, "0");
-  const module = join(import.meta.dir, "..", "..", "src", "models", "lock.mjs");
+  const module = join(import.meta.dir, "..", "..", "..", "src", "models", "lock.mjs");
   // Reading and writing lie a turn of the event loop apart, so that two holders at a time lose a step.
   const script = `
     const { readFile, writeFile } = await import("node:fs/promises");
@@ -96,5 +87,5 @@ test("many processes over a stale lock hold it one after the other", async () =>
   const children = Array.from({ length: 5 }, () => Bun.spawn([process.execPath, "-e", script]));
   expect(await Promise.all(children.map(({ exited }) => exited))).toEqual([0, 0, 0, 0, 0]);
   expect(readFileSync(counter, "utf8")).toBe("25");
-  expect(readdirSync(folder)).toEqual(["counter"]);
+  expect(readdirSync(folder.path)).toEqual(["counter"]);
 });
