@@ -21,8 +21,6 @@ function openFiles(dir: string, options: StoreOptions): Store {
     return openSqliteStore(dir, options);
   } catch (error) {
     const received = `${JSON.stringify(dir)}: ${(error as Error).message}`;
-    throw new ConfigError([
-      `Expected a folder that can be written to, with no files but ours, for DATA_DIR but received ${received}`,
-    ]);
+    throw new ConfigError([`Expected a folder that can be written to for DATA_DIR but received ${received}`]);
   }
 }
