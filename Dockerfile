@@ -33,7 +33,8 @@ ARG FLAGS=--cpu
 ARG BUN_INSTALL_CACHE_DIR=/bun-cache
 WORKDIR /src
 COPY package.json bun.lock bunfig.toml CMakeLists.txt ./
-COPY scripts scripts
+COPY scripts/addon.mjs scripts/
+COPY scripts/setup scripts/setup
 COPY src/models/lock.mjs src/models/
 COPY native native
 COPY test/native/programs test/native/programs
@@ -41,6 +42,7 @@ RUN --mount=type=cache,target=/bun-cache \
     bun scripts/addon.mjs ${FLAGS} \
  && cmake --build build --target portable --parallel "$(nproc)"
 COPY tsconfig.json ./
+COPY scripts/binary.mjs scripts/
 COPY models/demo.bin models/
 COPY src src
 RUN --mount=type=cache,target=/bun-cache \

@@ -16,6 +16,7 @@ import { Registry } from "./models/registry.ts";
 import { native } from "./native.ts";
 import { type Outbound, openOutbound } from "./net/outbound.ts";
 import type { SharedRun } from "./results/shared-run.ts";
+import { observed } from "./store/observed.ts";
 import { openStore } from "./store/open.ts";
 import { availableWithin, type Store } from "./store/store.ts";
 import { TaskService } from "./tasks/tasks.ts";
@@ -28,8 +29,9 @@ const storePatienceMs = 2000;
 
 /** All that a server needs. Throws as `openModels`. */
 export async function boot(config: Config, log: Logger): Promise<Omit<Deps, "stopping">> {
-  const store = await openStore(config, log); // it connects while the model is loaded
+  const opened = await openStore(config, log); // it connects while the model is loaded
   const heard = await openModels(config, log, { keepsResults: true });
+  const store = observed(opened, heard.metrics);
   const outbound = openOutbound({ allowPrivate: config.webhookAllowPrivate });
   const webhooks = openWebhooks(config, log, store, outbound, heard.metrics);
   const runs = { ...heard, store, log, runs: new Map<string, SharedRun>() };

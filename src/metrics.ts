@@ -7,6 +7,8 @@ const prefix = "whisper_";
 
 /** Seconds, from a cached answer to a long recording. */
 const durations = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800];
+/** From a read of an embedded file to a disk or network that is in trouble. */
+const storeDurations = [0.0002, 0.001, 0.005, 0.02, 0.1, 0.5, 2];
 /** Of what waits for others, or for the night. */
 const longDurations = [1, 5, 15, 60, 300, 1800, 7200, 28_800, 86_400];
 
@@ -129,6 +131,14 @@ export class Metrics {
     "live_turn_wait_seconds",
     "Time from the end of a turn, as it is told to the client, to its text",
     {},
+  );
+
+  /** store: what was asked. operation: of which part, and what. */
+  readonly storeSeconds = this.histogram(
+    "store_operation_duration_seconds",
+    "Time until the store had done what a request or a task asked of it, or had failed",
+    { store: open, operation: open },
+    storeDurations,
   );
 
   readonly modelLoadSeconds = this.histogram("model_load_seconds", "Time that models took to load", {

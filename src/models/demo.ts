@@ -7,11 +7,13 @@ import { sizeOf } from "./download.ts";
 /** Of a compiled program: inside it, where only Bun can read. */
 const isInside = bundled.includes("$bunfs") || bundled.includes("~BUN");
 
-/** Its path; a compiled program puts it into `dir` first. */
+/** Where it is, or would be: of a compiled program in `dir`, once `demoFile` has put it there. */
+export const demoPath = (dir: string): string => (isInside ? join(dir, "demo.bin") : bundled);
+
+/** Its path; a compiled program puts it into `dir` first. Rejects when that cannot be written to. */
 export async function demoFile(dir: string): Promise<string> {
-  if (!isInside) return bundled;
-  const path = join(dir, "demo.bin");
-  if ((await sizeOf(path)) === Bun.file(bundled).size) return path;
+  const path = demoPath(dir);
+  if (!isInside || (await sizeOf(path)) === Bun.file(bundled).size) return path;
   await mkdir(dir, { recursive: true });
   const half = `${path}.${process.pid}`;
   await Bun.write(half, Bun.file(bundled));

@@ -3,7 +3,7 @@ import { basename, join, resolve } from "node:path";
 import leven from "leven";
 import type { Logger } from "../log.ts";
 import { speechModels, urlOf, vadModels, type Weights } from "./catalog.ts";
-import { demoFile } from "./demo.ts";
+import { demoFile, demoPath } from "./demo.ts";
 import { type DownloadLimits, type DownloadProgress, download, sizeOf } from "./download.ts";
 
 export interface EnsureOptions {
@@ -39,7 +39,10 @@ const demoLimits =
   "voices, and writes something wrong for anything else, human speech included.";
 
 const demo = async (dir: string): Promise<EnsuredModel> => ({
-  path: await demoFile(dir),
+  path: await demoFile(dir).catch((error: Error) => {
+    const received = `${JSON.stringify(dir)}: ${error.message}`;
+    throw new ModelError(`Expected a folder that can be written to for MODELS_DIR but received ${received}`);
+  }),
   id: "demo",
   warning: `The bundled demo model answers. ${demoLimits}`,
 });
@@ -115,7 +118,7 @@ async function ensureWeights(weights: Weights, options: EnsureOptions): Promise<
 async function ensurePath({ name, dir }: EnsureOptions): Promise<EnsuredModel> {
   for (const path of [name, join(dir, name)]) {
     if ((await sizeOf(path)) === 0) continue;
-    if (resolve(path) === (await demoFile(dir))) return demo(dir);
+    if (resolve(path) === resolve(demoPath(dir))) return demo(dir);
     return { path, id: modelIdOf(path), warning: null };
   }
   throw new ModelError(`Expected an existing file for the model but received ${JSON.stringify(name)}`);

@@ -2,7 +2,7 @@
 import { readdir, rm, stat } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import { speechModels, vadModels } from "./catalog.ts";
-import { demoFile } from "./demo.ts";
+import { demoPath } from "./demo.ts";
 import { digestOf, noteOf } from "./digest.ts";
 import { type EnsuredModel, modelIdOf } from "./ensure.ts";
 import { notInstalled, unknown } from "./refusals.ts";
@@ -60,7 +60,7 @@ export class ModelsFolder {
   /** Reads the folder, and the headers of files that are new. A folder that is not there is empty. */
   async look(): Promise<readonly WeightsFile[]> {
     const names = await readdir(this.dir).catch(() => []);
-    const demo = resolve(await demoFile(this.dir));
+    const demo = resolve(demoPath(this.dir));
     const paths = names
       .filter((name) => name.endsWith(".bin") && !ofVad.has(name))
       .sort()

@@ -18,6 +18,7 @@ export interface LocalFile extends AsyncDisposable {
 
 /** Every operation rejects with StoreUnavailable when disk or bucket cannot be used now, within a bounded time. */
 export interface Blobs {
+  readonly kind: "disk" | "s3";
   /** Stores a copy of the file at `path`, or takes the file itself (it is gone then). Durable when it resolves. Overwrites. */
   put(key: string, path: string): Promise<void>;
   /** null: there is none. */

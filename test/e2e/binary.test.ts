@@ -108,6 +108,21 @@ describe.skipIf(!canChangeRoot)("the compiled program in an empty root (needs th
     expect((await runWith(nowhere, "--help")).code).toBe(0);
   });
 
+  test("with weights that are there needs no folder of models that it can write to; without it says so", async () => {
+    await copyFile(join(root, "models/demo.bin"), join(place, "own.bin"));
+    const found = await runWith(
+      { MODELS_DIR: "/proc", WHISPER_MODEL: "/own.bin" },
+      "transcribe",
+      "/en-sentence.wav",
+    );
+    expect([found.code, found.stdout]).toEqual([0, `${recording("en-sentence.wav").text}\n`]);
+    const bundled = await runWith({ MODELS_DIR: "/proc" }, "transcribe", "/en-sentence.wav");
+    expect([bundled.code, bundled.stdout]).toEqual([2, ""]);
+    expect(bundled.stderr).toMatch(
+      /Expected a folder [^\n]+ for MODELS_DIR but received "\/proc": [^\n]+\n$/,
+    );
+  });
+
   test("serves, answers `health`, and ends with 0", async () => {
     await using server = await serve();
     expect(await textOf(await post(server, "en-sentence.wav"))).toBe(recording("en-sentence.wav").text);

@@ -57,6 +57,20 @@ describe("SIGTERM", () => {
   });
 });
 
+test("a folder for data that cannot be written to is said in a sentence", async () => {
+  const child = Bun.spawn([process.execPath, "src/main.ts", "serve"], {
+    cwd: root,
+    env: { PATH: Bun.env.PATH, WHISPER_MODEL: "demo", VAD_MODEL: "off", DATA_DIR: "/dev/null" },
+    stdout: "ignore",
+    stderr: "pipe",
+  });
+  const said = await new Response(child.stderr).text();
+  expect(await child.exited).toBe(2);
+  expect(said).toMatch(
+    /^Invalid settings:\n {2}Expected a folder [^\n]+ for DATA_DIR but received "\/dev\/null": [^\n]+\n$/,
+  );
+});
+
 test("a port that is taken is said, and what to do", async () => {
   await using server = await startServer();
   const child = Bun.spawn([process.execPath, "src/main.ts", "serve"], {

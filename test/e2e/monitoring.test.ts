@@ -98,6 +98,9 @@ describe("/metrics of a server that has done one of each thing", () => {
     ['whisper_jobs{kind="transcription",state="waiting"}', 0],
     ['whisper_slots_in_use{model="demo"}', 0],
     ["whisper_store_available", 1],
+    ['whisper_store_operation_duration_seconds_count{store="sqlite",operation="cache.get"}', 3],
+    ['whisper_store_operation_duration_seconds_count{store="sqlite",operation="tasks.create"}', 1],
+    ['whisper_store_operation_duration_seconds_count{store="disk",operation="blobs.put"}', 1],
   ])("%s is %d", (line, value) => {
     expect(found.value(line)).toBe(value);
   });
@@ -118,6 +121,7 @@ describe("/metrics of a server that has done one of each thing", () => {
       "kind",
       "method",
       "model",
+      "operation",
       "outcome",
       "priority",
       "reason",
@@ -280,6 +284,6 @@ describe("a worker", () => {
       stderr: "pipe",
     });
     expect(await child.exited).toBe(2);
-    expect(await new Response(child.stderr).text()).toContain("Set WORKER_PORT to another one");
+    expect(await new Response(child.stderr).text()).toContain(`Port ${server.port} is in use: set WORKER_PORT to another one.`);
   });
 });

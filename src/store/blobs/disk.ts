@@ -6,6 +6,8 @@ import { type Blobs, checkKey, isKey, type LocalFile } from "../blobs.ts";
 import { StoreUnavailable } from "../store.ts";
 
 export class DiskBlobs implements Blobs {
+  readonly kind = "disk";
+
   /** `dir` is made when something is stored. */
   constructor(private readonly dir: string) {}
 

@@ -26,6 +26,7 @@ const signedForSeconds = 900;
 const leftoverMs = 24 * 60 * 60 * 1000;
 
 export class S3Blobs implements Blobs {
+  readonly kind = "s3";
   readonly #options: S3Options;
   #isSwept = false;
 

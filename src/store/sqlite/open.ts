@@ -1,6 +1,6 @@
 /** The embedded store: two SQLite files in one folder, shared by the processes of one machine. */
 import { Database } from "bun:sqlite";
-import { mkdirSync } from "node:fs";
+import { closeSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { withFallback } from "../limiter.ts";
 import type { Store, StoreOptions } from "../store.ts";
@@ -51,9 +51,22 @@ export function openSqliteStore(dir: string, { log, cache, blobs }: StoreOptions
 function open(dir: string, name: string, synchronous: "full" | "normal"): Database {
   if (dir !== inMemory) mkdirSync(dir, { recursive: true, mode: 0o700 });
   const path = dir === inMemory ? dir : join(dir, name);
+  if (dir !== inMemory) makePrivate(path);
   const database = new Database(path, { create: true, strict: true });
   database.run(`pragma busy_timeout = ${busyMs}`);
   database.run("pragma journal_mode = wal");
   database.run(`pragma synchronous = ${synchronous}`);
   return database;
+}
+
+/**
+ * SQLite would make it readable for others; what it puts beside it takes its mode. A file that is there is not touched: closing it
+ * here would drop the locks that SQLite holds on it in this process.
+ */
+function makePrivate(path: string): void {
+  try {
+    closeSync(openSync(path, "wx", 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
 }
