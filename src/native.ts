@@ -199,7 +199,7 @@ export interface Native {
   info(): Info;
   /** Lines of whisper.cpp, ggml and libav. null: drop them. Any thread may log; lines are dropped when JS cannot follow. */
   setLog(sink: ((level: LogLevel, line: string) => void) | null): void;
-  /** Decodes a file or bytes (not to be changed meanwhile) to 16 kHz, on a thread of its own. */
+  /** Decodes a file or bytes (copied) to 16 kHz, on a thread of its own. */
   decode(source: string | Uint8Array, options: DecodeOptions): Job<Pcm>;
   /** Samples of one channel at 16 kHz, -1..1; copied. For tests. */
   pcm(samples: Float32Array): Pcm;

@@ -67,6 +67,7 @@ void check_processor(Napi::Env env) {
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   check_processor(env);
   Backgrounds::of(env);
+  end_log_with(env);
   forward_ggml_log();
   throttle_openmp_spinning();
   exports.Set("info", Napi::Function::New(env, info, "info"));

@@ -1,8 +1,20 @@
 #include "node/background.h"
 
+#include <system_error>
 #include <utility>
 
+#include "error.h"
+
 namespace {
+
+/** What a listener throws is the program's uncaught exception, not the thread's. */
+void call(napi_env env, const Background::Message& message) {
+  try {
+    message(Napi::Env(env));
+  } catch (const Napi::Error& error) {
+    napi_fatal_exception(env, error.Value());
+  }
+}
 
 /** What Node-API keeps for us as a plain pointer: an owner of the object. */
 template <typename T>
@@ -33,7 +45,7 @@ std::shared_ptr<Background> Background::start(Napi::Env env, std::function<void(
     self->join();
     const auto owner = self->owner_.lock();
     if (owner) owner->remove(self);
-    if (self->on_end_) std::exchange(self->on_end_, nullptr)(Napi::Env(on));
+    if (self->on_end_) call(on, std::exchange(self->on_end_, nullptr));
   };
   auto* context = handed_over(background);
   const napi_status status =
@@ -41,14 +53,20 @@ std::shared_ptr<Background> Background::start(Napi::Env env, std::function<void(
                                       nullptr, on_finalize, context, on_call, &background->to_js_);
   if (status != napi_ok) {
     taken_back<Background>(context);
-    throw Napi::Error::New(env, "No thread-safe function could be made");
+    throw Error("internal", "No thread-safe function could be made");
   }
   Backgrounds::of(env)->add(background);
-  background->thread_ = std::thread([self = background.get(), run = std::move(body)]() mutable {
-    run(*self);
-    run = nullptr;
-    napi_release_threadsafe_function(self->to_js_, napi_tsfn_release);
-  });
+  try {
+    background->thread_ = std::thread([self = background.get(), run = std::move(body)]() mutable {
+      run(*self);
+      run = nullptr;
+      napi_release_threadsafe_function(self->to_js_, napi_tsfn_release);
+    });
+  } catch (const std::system_error&) {
+    background->on_end_ = nullptr;  // of what has never begun
+    napi_release_threadsafe_function(background->to_js_, napi_tsfn_release);
+    throw Error("internal", "No thread could be started");
+  }
   return background;
 }
 
@@ -72,14 +90,7 @@ void Background::deliver(napi_env env) {
     messages.swap(messages_);
   }
   if (env == nullptr) return;
-  for (const Message& message : messages) {
-    try {
-      message(Napi::Env(env));
-    } catch (const Napi::Error& error) {
-      // a listener threw: that is the program's uncaught exception, not the thread's
-      napi_fatal_exception(env, error.Value());
-    }
-  }
+  for (const Message& message : messages) call(env, message);
 }
 
 void Background::join() {

@@ -24,7 +24,8 @@ class Background {
    * Runs `body` on a new thread; it must not throw. When the thread is joined and `body` destroyed, `on_end`
    * runs on the JS thread, unless the environment is going down: then it is only destroyed there. So JS
    * references belong into `on_end`; `body` and messages may use them by pointer. The process stays alive
-   * until the end. `wake` is called by cancel(), for a body that waits for something; from any thread.
+   * until the end. `wake` is called by cancel(), for a body that waits for something; from any thread. Throws
+   * Error internal when the system gives no thread; `on_end` is not called then.
    */
   static std::shared_ptr<Background> start(Napi::Env env, std::function<void(Background&)> body,
                                            Message on_end, std::function<void()> wake = nullptr);

@@ -111,34 +111,32 @@ Napi::Error error(Napi::Env env, const std::string& code, const std::string& mes
   return error;
 }
 
-Napi::Object job(Napi::Env env, Work work, const Napi::Value& keep) {
-  struct Pending {
-    Napi::Promise::Deferred deferred;
-    Napi::Reference<Napi::Value> keep;
-  };
-  const auto pending = std::make_shared<Pending>(Pending{Napi::Promise::Deferred::New(env), {}});
-  if (keep.IsObject()) pending->keep = Napi::Reference<Napi::Value>::New(keep, 1);
-
-  const auto background = Background::start(
-      env,
-      [deferred = &pending->deferred, work = std::move(work)](Background& self) {
-        guarded(
-            [&] {
-              self.post(
-                  [deferred, make = work(self.cancelled())](Napi::Env on) { deferred->Resolve(make(on)); });
-            },
-            [&](const std::string& code, const std::string& message) {
-              self.post([deferred, code, message](Napi::Env on) {
-                deferred->Reject(error(on, code, message).Value());
+Napi::Object job(Napi::Env env, Work work) {
+  const auto deferred = std::make_shared<Napi::Promise::Deferred>(Napi::Promise::Deferred::New(env));
+  std::shared_ptr<Background> background;
+  try {
+    background = Background::start(
+        env,
+        [to = deferred.get(), work = std::move(work)](Background& self) {
+          guarded(
+              [&] {
+                self.post([to, make = work(self.cancelled())](Napi::Env on) { to->Resolve(make(on)); });
+              },
+              [&](const std::string& code, const std::string& message) {
+                self.post(
+                    [to, code, message](Napi::Env on) { to->Reject(error(on, code, message).Value()); });
               });
-            });
-      },
-      [pending](Napi::Env) {});
+        },
+        [deferred](Napi::Env) {});
+  } catch (const Error& failure) {
+    deferred->Reject(error(env, failure.code(), failure.what()).Value());
+  }
 
   const Napi::Object result = Napi::Object::New(env);
-  result.Set("result", pending->deferred.Promise());
-  result.Set("cancel",
-             Napi::Function::New(env, [background](const Napi::CallbackInfo&) { background->cancel(); }));
+  result.Set("result", deferred->Promise());
+  result.Set("cancel", Napi::Function::New(env, [background](const Napi::CallbackInfo&) {
+               if (background) background->cancel();
+             }));
   return result;
 }
 

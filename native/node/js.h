@@ -31,6 +31,16 @@ size_t choice(const Napi::Value& value, const std::string& name, std::initialize
 /** An Error with `code`. */
 Napi::Error error(Napi::Env env, const std::string& code, const std::string& message);
 
+/** Runs `body` on the JS thread: its Error is thrown with its code. */
+template <typename Body>
+auto with_code(Napi::Env env, Body body) {
+  try {
+    return body();
+  } catch (const Error& failure) {
+    throw error(env, failure.code(), failure.what());
+  }
+}
+
 /** Runs a thread's body: every exception becomes a Failure, none leaves. */
 template <typename Failed>
 void guarded(const std::function<void()>& body, Failed failed) noexcept {
@@ -48,7 +58,7 @@ void guarded(const std::function<void()>& body, Failed failed) noexcept {
 /** Work on a thread; what it returns makes the result on the JS thread. */
 using Work = std::function<std::function<Napi::Value(Napi::Env)>(const std::atomic<bool>& cancelled)>;
 
-/** A Job of src/native.ts: `work` runs on a thread of its own; `keep` is referenced until it is settled. */
-Napi::Object job(Napi::Env env, Work work, const Napi::Value& keep);
+/** A Job of src/native.ts: `work` runs on a thread of its own. Its result is rejected when there is none. */
+Napi::Object job(Napi::Env env, Work work);
 
 }  // namespace js

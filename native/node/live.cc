@@ -151,16 +151,12 @@ Napi::Value open_live(const Napi::CallbackInfo& info) {
   options.max_buffered_ms = js::integer(given["maxBufferedMs"], "maxBufferedMs", 1, js::kLongestMs);
   const Napi::Function on_frames = js::function(info[1], kOnFrames);
 
-  std::shared_ptr<Live> live;
-  try {
-    live = std::make_shared<Live>(options);
-  } catch (const Error& error) {
-    throw js::error(env, error.code(), error.what());
-  }
+  const auto live = js::with_code(env, [&] { return std::make_shared<Live>(options); });
   Napi::Object object = Napi::Object::New(env);
   const auto listener = std::make_shared<Listener>();
   listener->object = Napi::Weak(object);
-  const auto handle = std::make_shared<Handle>(live, listener, start(env, live, listener));
+  const auto handle = std::make_shared<Handle>(
+      live, listener, js::with_code(env, [&] { return start(env, live, listener); }));
 
   const auto set = [&](const char* name, auto function) {
     object.Set(name, Napi::Function::New(env, [handle, function](const Napi::CallbackInfo& call) {

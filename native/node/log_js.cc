@@ -21,30 +21,29 @@ struct Line {
   std::string text;
 };
 
-struct Mailbox {
-  std::mutex mutex;
-  std::deque<Line> lines;                    // guarded by mutex
-  napi_threadsafe_function to_js = nullptr;  // guarded by mutex; null: lines are dropped
+/** Where one setLog() leads. Made and freed by its thread-safe function, on its JS thread. */
+struct Connection {
+  napi_env env;
+  napi_threadsafe_function to_js = nullptr;
+  std::deque<Line> lines;  // guarded by `mutex`
 };
 
-Mailbox& mailbox() {
-  static Mailbox mailbox;
-  return mailbox;
-}
+std::mutex mutex;
+/** Of the whole process, as the sink of log.h is; null: lines are dropped. Guarded by `mutex`. */
+Connection* present = nullptr;
 
 void receive(LogLevel level, const std::string& text) {
-  Mailbox& box = mailbox();
-  const std::lock_guard lock(box.mutex);
-  if (box.to_js == nullptr || box.lines.size() >= kMostLines) return;
-  box.lines.push_back({level, text});
-  napi_call_threadsafe_function(box.to_js, nullptr, napi_tsfn_nonblocking);
+  const std::lock_guard lock(mutex);
+  if (present == nullptr || present->lines.size() >= kMostLines) return;
+  present->lines.push_back({level, text});
+  napi_call_threadsafe_function(present->to_js, nullptr, napi_tsfn_nonblocking);
 }
 
-void deliver(napi_env env, napi_value callback, void* /*context*/, void* /*data*/) {
+void deliver(napi_env env, napi_value callback, void* context, void* /*data*/) {
   std::deque<Line> lines;
   {
-    const std::lock_guard lock(mailbox().mutex);
-    lines.swap(mailbox().lines);
+    const std::lock_guard lock(mutex);
+    lines.swap(static_cast<Connection*>(context)->lines);
   }
   if (env == nullptr) return;
   for (const Line& line : lines) {
@@ -58,33 +57,44 @@ void deliver(napi_env env, napi_value callback, void* /*context*/, void* /*data*
   }
 }
 
-/** Ends the present connection, so that no thread calls it any more. */
-void disconnect() {
-  set_log_sink(nullptr);
-  const std::lock_guard lock(mailbox().mutex);
-  mailbox().lines.clear();
-  if (mailbox().to_js != nullptr) {
-    napi_release_threadsafe_function(std::exchange(mailbox().to_js, nullptr), napi_tsfn_release);
-  }
+/** Ends the present connection: no thread calls it any more, and what waits in it is dropped. With `mutex`.
+ */
+void replace_with(Connection* next) {
+  set_log_sink(next == nullptr ? nullptr : receive);
+  Connection* before = std::exchange(present, next);
+  if (before == nullptr) return;
+  before->lines.clear();
+  napi_release_threadsafe_function(before->to_js, napi_tsfn_release);
+}
+
+void free_connection(napi_env /*env*/, void* /*data*/, void* context) {
+  const std::unique_ptr<Connection> connection(static_cast<Connection*>(context));
+  const std::lock_guard lock(mutex);
+  if (present == connection.get()) present = nullptr;
 }
 
 }  // namespace
 
+void end_log_with(Napi::Env env) {
+  env.AddCleanupHook([env = napi_env(env)] {
+    const std::lock_guard lock(mutex);
+    if (present != nullptr && present->env == env) replace_with(nullptr);
+  });
+}
+
 void set_log(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  if (info[0].IsNull()) return disconnect();
-  const Napi::Function sink = js::function(info[0], "sink");
-  disconnect();
-  napi_threadsafe_function to_js = nullptr;
-  const napi_status status = napi_create_threadsafe_function(
-      env, sink, nullptr, Napi::String::New(env, "log"), 0, 1, nullptr, nullptr, nullptr, deliver, &to_js);
-  if (status != napi_ok) throw js::error(env, "internal", "The log could not be connected");
-  napi_unref_threadsafe_function(env, to_js);  // a log alone keeps no process alive
-  {
-    const std::lock_guard lock(mailbox().mutex);
-    mailbox().to_js = to_js;
+  const Napi::Env env = info.Env();
+  if (info[0].IsNull()) {
+    const std::lock_guard lock(mutex);
+    return replace_with(nullptr);
   }
-  set_log_sink(receive);
-  static bool hooked = false;
-  if (!std::exchange(hooked, true)) env.AddCleanupHook(disconnect);
+  const Napi::Function sink = js::function(info[0], "sink");
+  auto connection = std::make_unique<Connection>(Connection{env, nullptr, {}});
+  const napi_status status =
+      napi_create_threadsafe_function(env, sink, nullptr, Napi::String::New(env, "log"), 0, 1, nullptr,
+                                      free_connection, connection.get(), deliver, &connection->to_js);
+  if (status != napi_ok) throw js::error(env, "internal", "The log could not be connected");
+  napi_unref_threadsafe_function(env, connection->to_js);  // a log alone keeps no process alive
+  const std::lock_guard lock(mutex);
+  replace_with(connection.release());  // free_connection's from here
 }

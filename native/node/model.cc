@@ -26,10 +26,11 @@ struct Handle {
 
 Napi::Value run(const std::shared_ptr<Handle>& handle, const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  if (!handle->engine) throw js::error(env, "closed", "The model is closed");
   const Samples samples = samples_of(info[0], "pcm");
   RunOptions options = run_options(info[1]);
   const Napi::Function on_event = js::function(info[2], "onEvent");
+  // after the options, whose getters may close it
+  if (!handle->engine) throw js::error(env, "closed", "The model is closed");
   const auto& languages = handle->engine->weights().languages();
   if (options.language != "auto" &&
       std::find(languages.begin(), languages.end(), options.language) == languages.end()) {
@@ -108,12 +109,9 @@ Napi::Value load_model(const Napi::CallbackInfo& info) {
   engine_options.kernels = js::boolean(options["kernels"], "kernels");
   engine_options.slots_bytes =
       static_cast<size_t>(js::integer(options["slotsBytes"], "slotsBytes", 0, int64_t{1} << 50));
-  return js::job(
-      info.Env(),
-      [path, gpu, engine_options](const std::atomic<bool>& cancelled) {
-        const auto engine = std::make_shared<Engine>(Weights::load(path, gpu), engine_options);
-        if (cancelled) throw Error("cancelled", "Loading was cancelled");
-        return [engine](Napi::Env env) { return make_model(env, engine); };
-      },
-      info[0]);
+  return js::job(info.Env(), [path, gpu, engine_options](const std::atomic<bool>& cancelled) {
+    const auto engine = std::make_shared<Engine>(Weights::load(path, gpu), engine_options);
+    if (cancelled) throw Error("cancelled", "Loading was cancelled");
+    return [engine](Napi::Env env) { return make_model(env, engine); };
+  });
 }

@@ -81,19 +81,18 @@ Napi::Value decode(const Napi::CallbackInfo& info) {
     return js::job(info.Env(),
                    work([path = js::string(info[0], "source")](const auto& with, const auto& cancelled) {
                      return decode_file(path, with, cancelled);
-                   }),
-                   info[0]);
+                   }));
   }
   if (!info[0].IsTypedArray() || info[0].As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
     throw js::expected("a path or a Uint8Array", "source", info[0]);
   }
-  const auto bytes = info[0].As<Napi::Uint8Array>();
-  return js::job(
-      info.Env(),
-      work([data = bytes.Data(), size = bytes.ElementLength()](const auto& with, const auto& cancelled) {
-        return decode_bytes(data, size, with, cancelled);
-      }),
-      info[0]);
+  // copied: JavaScript may write to them, transfer or shrink their buffer while the thread reads
+  const auto given_bytes = info[0].As<Napi::Uint8Array>();
+  const auto bytes = std::make_shared<const std::vector<uint8_t>>(
+      given_bytes.Data(), given_bytes.Data() + given_bytes.ElementLength());
+  return js::job(info.Env(), work([bytes](const auto& with, const auto& cancelled) {
+                   return decode_bytes(bytes->data(), bytes->size(), with, cancelled);
+                 }));
 }
 
 Napi::Value pcm_from_samples(const Napi::CallbackInfo& info) {

@@ -69,18 +69,19 @@ Napi::Value start_run(Napi::Env env, std::shared_ptr<Engine> engine, Samples sam
   // here, not on the thread: runs come in the order of the calls
   const auto visit = std::make_shared<Visit>(std::move(engine), options.priority);
   const auto listener = std::make_shared<Napi::FunctionReference>(Napi::Persistent(on_event));
-  const auto background = Background::start(
-      env,
-      [visit, samples = std::move(samples), options = std::move(options),
-       to = listener.get()](Background& self) {
-        const auto emit = [&](Event event) {
-          self.post([to, event = std::move(event)](Napi::Env on) { to->Call({event_to_js(on, event)}); });
-        };
-        js::guarded(
-            [&] { emit(run_whisper(*visit, *samples, options, self.cancelled(), emit)); },
-            [&](const std::string& code, const std::string& message) { emit(Failure{code, message}); });
-      },
-      [listener, on_end = std::move(on_end)](Napi::Env on) { on_end(on); }, Scheduler::wake);
+  auto body = [visit, samples = std::move(samples), options = std::move(options),
+               to = listener.get()](Background& self) {
+    const auto emit = [&](Event event) {
+      self.post([to, event = std::move(event)](Napi::Env on) { to->Call({event_to_js(on, event)}); });
+    };
+    js::guarded([&] { emit(run_whisper(*visit, *samples, options, self.cancelled(), emit)); },
+                [&](const std::string& code, const std::string& message) { emit(Failure{code, message}); });
+  };
+  const auto background = js::with_code(env, [&] {
+    return Background::start(
+        env, std::move(body), [listener, on_end = std::move(on_end)](Napi::Env on) { on_end(on); },
+        Scheduler::wake);
+  });
 
   const Napi::Object run = Napi::Object::New(env);
   run.Set("cancel",

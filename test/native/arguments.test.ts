@@ -165,6 +165,18 @@ test("the objects that the addon gives cannot be changed", () => {
   expect(() => loose(Object.assign)(pcm, { samples: 1e9 })).toThrow(TypeError);
 });
 
+test("a getter that closes the model is too late for a run", async () => {
+  const other = await openModel();
+  const trap = {
+    ...runOptions,
+    get language(): string {
+      other.close();
+      return "en";
+    },
+  };
+  expect(() => other.run(pcm, trap, () => {})).toThrow("The model is closed");
+});
+
 test("a getter that throws is heard, and nothing was started", async () => {
   const trap = {
     ...runOptions,

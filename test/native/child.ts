@@ -1,4 +1,5 @@
 /** What a process does while native work goes on, by name: `bun child.ts NAME [ARGUMENT]`. It may end in any way. */
+import { dlopen } from "bun:ffi";
 import { readdirSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { type NativeError, native } from "../../src/native.ts";
@@ -43,6 +44,30 @@ async function busy(): Promise<void> {
   native.decode(recording("en-long-95s.mp3").path, decodeOptions).result.catch(() => {});
   native.loadModel("models/demo.bin", modelOptions).result.catch(() => {});
   say("busy");
+}
+
+/** Starts a worker in a scenario; when it has told that it is where it is to be, `meanwhile` runs and the worker is ended. */
+async function endWorker(scenario: string, meanwhile: () => void = () => {}): Promise<void> {
+  const worker = new Worker(new URL(import.meta.url), { argv: [scenario] });
+  const ended = new Promise((resolve) => worker.addEventListener("close", resolve));
+  await new Promise((resolve) => worker.addEventListener("message", resolve));
+  meanwhile();
+  worker.terminate();
+  await ended;
+}
+
+/** Of threads that do not ask for another size; more than there are addresses: none can be started. */
+function setStackBytes(bytes: bigint): void {
+  const { symbols } = dlopen("libc.so.6", {
+    pthread_attr_init: { args: ["ptr"], returns: "int" },
+    pthread_attr_setstacksize: { args: ["ptr", "u64"], returns: "int" },
+    pthread_setattr_default_np: { args: ["ptr"], returns: "int" },
+  });
+  const attributes = new Uint8Array(64);
+  symbols.pthread_attr_init(attributes);
+  symbols.pthread_attr_setstacksize(attributes, bytes);
+  const status = symbols.pthread_setattr_default_np(attributes);
+  if (status !== 0) throw new Error(`pthread_setattr_default_np() gave ${status}`);
 }
 
 const scenarios: Record<string, () => Promise<void>> = {
@@ -91,6 +116,88 @@ const scenarios: Record<string, () => Promise<void>> = {
 
   async "listener that exits"() {
     start(await openModel(), await decodeFixture("en-digits.wav"), {}, () => process.exit(4));
+  },
+
+  async "no threads"() {
+    const model = await openModel();
+    const pcm = await decodeFixture("en-digits.wav");
+    const codeOf = (call: () => unknown) => {
+      try {
+        return call();
+      } catch (error) {
+        return (error as NativeError).code;
+      }
+    };
+    setStackBytes(1n << 50n);
+    const [decoding, loading] = [rejection(decodeFixture("en-digits.wav")), rejection(openModel())];
+    const codes = [codeOf(() => start(model, pcm)), codeOf(() => native.openLive(liveOptions, () => {}))];
+    setStackBytes(8n << 20n);
+    codes.push((await decoding).code, (await loading).code);
+    say(codes.join(" "));
+    say((await start(model, pcm).ended).at(-1)?.type ?? "");
+    await model.close();
+  },
+
+  async "workers that are ended"() {
+    const before = threads();
+    for (const scenario of ["starting worker", "busy worker", "loading worker"]) await endWorker(scenario);
+    for (let times = 0; times < 12; times += 1) await endWorker("calling worker");
+    await until(() => threads() <= before + 4);
+    say("ended");
+    process.exit();
+  },
+
+  async "starting worker"() {
+    busy();
+    postMessage("starting");
+    await new Promise(() => {});
+  },
+
+  async "busy worker"() {
+    await busy();
+    postMessage("busy");
+    await new Promise(() => {});
+  },
+
+  async "loading worker"() {
+    for (let loads = 0; ; loads += 1) {
+      if (loads === 2) postMessage("loading");
+      await (await openModel()).close();
+    }
+  },
+
+  /** Its end finds it within a call as a rule, and many of the calls throw. */
+  async "calling worker"() {
+    const { path } = recording("en-digits.wav");
+    for (let turns = 0; ; turns += 1) {
+      if (turns === 1) postMessage("calling");
+      for (let calls = 0; calls < 20; calls += 1) {
+        native.decode(path, decodeOptions).result.catch(() => {});
+        native.openLive(liveOptions, () => {}).append(new Uint8Array(3200));
+        try {
+          native.decode(path, { ...decodeOptions, maxChannels: 0 });
+        } catch {}
+      }
+      await new Promise(setImmediate);
+    }
+  },
+
+  async "log of a worker"() {
+    const heard = Promise.withResolvers<void>();
+    await endWorker("logging worker", () => native.setLog(() => heard.resolve()));
+    await (await openModel()).close();
+    await heard.promise;
+    say("heard");
+    await endWorker("logging worker");
+    await (await openModel()).close();
+    say("loaded");
+    process.exit();
+  },
+
+  async "logging worker"() {
+    native.setLog(() => {});
+    postMessage("set");
+    await new Promise(() => {});
   },
 
   /** Loads everything in a folder, and tries what could be loaded. */

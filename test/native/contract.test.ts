@@ -1,7 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type Model, native, type RunEvent } from "../../src/native.ts";
 import { recording } from "../fixtures/index.ts";
-import { decode, decodeFixture, openModel, runOptions, segmentsOf, transcribe } from "./harness.ts";
+import {
+  decode,
+  decodeFixture,
+  openModel,
+  rejection,
+  runOptions,
+  segmentsOf,
+  transcribe,
+} from "./harness.ts";
 
 let model: Model;
 
@@ -66,7 +74,21 @@ test("decode() takes bytes as well as a path, and finds the same", async () => {
   expect(fromBytes.format).toBe("flac");
 });
 
-test("decode() reads a part of a larger buffer where it lies", async () => {
+test("decode() copies bytes: what becomes of them afterwards does not matter", async () => {
+  const bytes = await Bun.file(recording("en-digits.wav").path).bytes();
+  const decoding = decode(bytes);
+  bytes.fill(0);
+  structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+  expect((await decoding).samples).toBe(43_933);
+});
+
+test("decode() takes bytes whose buffer was given away as none", async () => {
+  const bytes = await Bun.file(recording("en-digits.wav").path).bytes();
+  structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+  expect((await rejection(decode(bytes))).code).toBe("unsupported_format");
+});
+
+test("decode() reads a part of a larger buffer", async () => {
   const bytes = await Bun.file(recording("en-digits.wav").path).bytes();
   const larger = new Uint8Array(bytes.length + 1000).fill(255);
   larger.set(bytes, 500);

@@ -2,7 +2,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { inChild } from "./in-child.ts";
 
-setDefaultTimeout(90_000);
+setDefaultTimeout(300_000);
 
 describe("while a run, a decoding and a loading go on", () => {
   test("process.exit() ends the process with its code, before the run has ended", async () => {
@@ -51,6 +51,26 @@ test("a run may be cancelled at any time, also after its end", async () => {
   const { code, signal, lines } = await inChild("cancel at any time");
   expect({ code, signal }).toEqual({ code: 0, signal: null });
   expect(lines).toEqual([expect.stringMatching(/^cancelled( done)?$/), "io"]);
+});
+
+test.skipIf(process.platform !== "linux")(
+  "a system that gives no thread is an error with the code internal, and the next call has its thread",
+  async () => {
+    const { code, signal, lines } = await inChild("no threads");
+    expect({ code, signal }).toEqual({ code: 0, signal: null });
+    expect(lines).toEqual(["internal internal internal internal", "done"]);
+  },
+);
+
+test("workers may be ended while they load, decode and run", async () => {
+  const { code, signal, lines } = await inChild("workers that are ended");
+  expect({ code, signal }).toEqual({ code: 0, signal: null });
+  expect(lines.at(-1)).toBe("ended");
+});
+
+test("a worker's log sink goes with it, and no other does", async () => {
+  const { code, signal, lines } = await inChild("log of a worker");
+  expect({ code, signal, lines }).toEqual({ code: 0, signal: null, lines: ["heard", "loaded"] });
 });
 
 describe("a prompt of 64000 characters", () => {

@@ -9,14 +9,14 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Kills it after a minute, which no scenario needs: `signal` is SIGKILL then. */
+/** Kills it after four minutes, which no scenario needs, with sanitizers either: `signal` is SIGKILL then. */
 export async function inChild(scenario: string, argument = ""): Promise<Ended> {
   const child = Bun.spawn([process.execPath, join(import.meta.dir, "child.ts"), scenario, argument], {
     cwd: join(import.meta.dir, "../.."),
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
-    timeout: 60_000,
+    timeout: 240_000,
     killSignal: "SIGKILL",
   });
   const [stdout, stderr] = await Promise.all([

@@ -9,7 +9,7 @@ import { folderForAllTests } from "../helpers/folder-hooks.ts";
 import { modelOptions, rejection } from "./harness.ts";
 import { inChild } from "./in-child.ts";
 
-setDefaultTimeout(90_000);
+setDefaultTimeout(300_000);
 
 let weights: Uint8Array;
 const folder = folderForAllTests();
