@@ -44,7 +44,7 @@ if (name === "tests") {
   make(join(root, "build"), "nodes", "reference"); // or the tests would, with what is loaded below in every compiler
   const library = (/** @type {string} */ file) =>
     spawnSync("c++", [`-print-file-name=${file}`], { encoding: "utf8" }).stdout.trim();
-  run("bun", ["test", ...(rest.length > 0 ? rest : ["test/native"])], {
+  run("bun", ["test", "--timeout=3600000", ...(rest.length > 0 ? rest : ["test/native"])], {
     ...options,
     // before Bun's own: AddressSanitizer has to see every allocation and every exception of C++
     LD_PRELOAD: ["libasan.so", "libubsan.so", "libstdc++.so"].map(library).join(" "),
