@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { type Model, native, type RunEvent } from "../../src/native.ts";
 import { recording } from "../fixtures/index.ts";
 import {
@@ -10,6 +10,8 @@ import {
   segmentsOf,
   transcribe,
 } from "./harness.ts";
+
+setDefaultTimeout(60_000);
 
 let model: Model;
 

@@ -1,7 +1,9 @@
 /** Our kernels and ggml's, which compute on a GPU, say the same. */
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import type { Model, RunEvent } from "../../src/native.ts";
 import { decodeFixture, openModel, segmentsOf, textOf, transcribe } from "./harness.ts";
+
+setDefaultTimeout(60_000);
 
 let ours: Model;
 let theirs: Model;
