@@ -13,7 +13,7 @@ import { digestOf } from "./models/digest.ts";
 import type { DownloadProgress } from "./models/download.ts";
 import { type EnsuredModel, ensureModel, ensureVad, ModelError } from "./models/ensure.ts";
 import { Registry } from "./models/registry.ts";
-import { native } from "./native.ts";
+import { type Info, native } from "./native.ts";
 import { type Outbound, openOutbound } from "./net/outbound.ts";
 import type { SharedRun } from "./results/shared-run.ts";
 import { observed } from "./store/observed.ts";
@@ -75,12 +75,8 @@ export async function openModels(
     }),
     ensureVad({ ...from, name: config.vadModel, url: config.vadUrl }),
   ]);
-  const gpus = info.devices.filter((device) => device.type === "gpu").length;
-  if (typeof config.gpu === "number" && config.gpu >= gpus) {
-    log.warn(`GPU ${config.gpu} is not there (${gpus} found): running on the CPU`);
-  }
-  const wanted = config.gpu === "auto" ? 0 : config.gpu;
-  const gpu = typeof wanted === "number" && wanted < gpus ? wanted : -1;
+  const { gpu, device, warning } = computesOn(config.gpu, info);
+  if (warning !== null) log.warn(warning);
   const cores = navigator.hardwareConcurrency;
   const threads = threadsOn(cores, config.threads);
   if (config.threads > cores)
@@ -104,7 +100,7 @@ export async function openModels(
       model: { ...weights, digest },
       vadModel: vad.path,
       slots: config.slots || defaultSlots(gpu >= 0),
-      slotsBytes: slotsRoom(config, slotsBytes),
+      slotsBytes: slotsRoom(config, slotsBytes, gpu >= 0),
       maxDurationMs: config.maxDurationMs,
     });
   };
@@ -121,13 +117,34 @@ export async function openModels(
   const { id, precision, languages } = engine.model;
   log.info("ready to transcribe", {
     ...{ model: id, precision, languages: languages.length, slots, threads },
-    device: info.devices.find((device) => device.type === (gpu >= 0 ? "gpu" : "cpu"))?.description,
+    device: device?.description,
   });
   return {
     metrics,
     models,
     vadDigest: keepsResults ? digestOfVad(vad.path) : null,
     hasVad: () => vad.path !== null,
+  };
+}
+
+/** What the setting GPU comes to: the index of the GPU (-1: the CPU), the device, and what is to be said of it. */
+export function computesOn(
+  setting: Config["gpu"],
+  { backends, devices }: Pick<Info, "backends" | "devices">,
+) {
+  const gpus = devices.filter(({ type }) => type === "gpu");
+  const wanted = setting === "auto" ? 0 : setting === "off" ? -1 : setting;
+  const device = gpus[wanted];
+  if (device) return { gpu: wanted, device, warning: null };
+  const missed =
+    typeof setting === "number"
+      ? `GPU ${setting} is not there (${gpus.length} found)`
+      : `This build is for ${backends.join(" and ")}, and no GPU was found`;
+  const isMissed = typeof setting === "number" || (setting === "auto" && backends.length > 0);
+  return {
+    gpu: -1,
+    device: devices.find(({ type }) => type === "cpu"),
+    warning: isMissed ? `${missed}: running on the CPU` : null,
   };
 }
 
@@ -138,9 +155,12 @@ function digestOfVad(path: string | null): Promise<string> | null {
   return digest;
 }
 
-/** What slots may take: a number that the user names is taken as it is, else other programs live here too. 0 = no limit. */
-function slotsRoom({ slots }: Config, slotsBytes: number): number {
-  const freeBytes = slots ? 0 : Math.floor(process.availableMemory() / 2);
+/**
+ * What slots may take: a number that the user names is taken as it is, else other programs live here too. 0 = no limit. On a
+ * GPU they are in its memory, which the addon asks about.
+ */
+function slotsRoom({ slots }: Config, slotsBytes: number, onGpu: boolean): number {
+  const freeBytes = slots || onGpu ? 0 : Math.floor(process.availableMemory() / 2);
   const bounds = [slotsBytes, freeBytes].filter((bytes) => bytes > 0);
   return bounds.length > 0 ? Math.min(...bounds) : 0;
 }

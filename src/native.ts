@@ -192,6 +192,8 @@ export interface Info {
   readonly kernels: string;
   /** libavformat's version, or null: built-in decoders only. */
   readonly ffmpeg: string | null;
+  /** What the build computes on beside the CPU, whether this machine has it or not: "CUDA", "Metal", "Vulkan". */
+  readonly backends: readonly string[];
   readonly devices: readonly Device[];
 }
 

@@ -1,6 +1,10 @@
 #include <napi.h>
 
 #include <whisper.h>
+#if defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#endif
+
 #include "audio/audio.h"
 #include "compute/kernels.h"
 #include "node/js.h"
@@ -26,6 +30,22 @@ const char* type_of(ggml_backend_dev_t device) {
   }
 }
 
+/** What ggml was compiled with beside the CPU, whether there is such a device or not. */
+Napi::Array backends_of_build(Napi::Env env) {
+  Napi::Array names = Napi::Array::New(env);
+  [[maybe_unused]] const auto add = [&](const char* name) { names.Set(names.Length(), name); };
+#ifdef GGML_USE_CUDA
+  add("CUDA");
+#endif
+#ifdef GGML_USE_METAL
+  add("Metal");
+#endif
+#ifdef GGML_USE_VULKAN
+  add("Vulkan");
+#endif
+  return names;
+}
+
 Napi::Value info(const Napi::CallbackInfo& call) {
   const Napi::Env env = call.Env();
   Napi::Array devices = Napi::Array::New(env);
@@ -47,6 +67,7 @@ Napi::Value info(const Napi::CallbackInfo& call) {
   result.Set("kernels", kernels().name);
   const std::string ffmpeg = ffmpeg_version();
   result.Set("ffmpeg", ffmpeg.empty() ? env.Null() : Napi::String::New(env, ffmpeg));
+  result.Set("backends", backends_of_build(env));
   result.Set("devices", devices);
   return result;
 }
@@ -59,6 +80,11 @@ void check_processor(Napi::Env env) {
   throw Napi::Error::New(env,
                          "This processor is too old for this build: it needs AVX2, FMA and BMI2 (x86-64-v3; "
                          "Intel since Haswell, AMD since Zen)");
+#elif defined(NEEDS_DOTPROD) && defined(__linux__)
+  if ((getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0) return;
+  throw Napi::Error::New(env,
+                         "This processor is too old for this build: it needs armv8.2 with dot products "
+                         "(Raspberry Pi since 5, Graviton since 2)");
 #else
   static_cast<void>(env);
 #endif

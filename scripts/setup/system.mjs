@@ -51,11 +51,17 @@ const required = [
     packages: { apt: "zlib1g-dev", brew: "", dnf: "zlib-devel", pacman: "zlib", apk: "zlib-dev" },
   },
   {
-    what: "Vulkan's headers, SPIR-V's headers and glslc",
+    what: "Vulkan's headers (of Debian 13, Ubuntu 24.04 or newer), SPIR-V's headers and glslc",
     flag: "--vulkan",
     isThere: (env) =>
       which("glslc", env) !== null &&
-      compiles(env, ["#include <vulkan/vulkan.h>", "#include <spirv/unified1/spirv.hpp>"]),
+      compiles(env, [
+        "#include <vulkan/vulkan.h>",
+        "#include <spirv/unified1/spirv.hpp>",
+        "#ifndef VK_EXT_layer_settings", // ggml uses it; Debian 12's headers are older
+        "#error",
+        "#endif",
+      ]),
     packages: {
       apt: "libvulkan-dev glslc spirv-headers",
       brew: "vulkan-loader vulkan-headers shaderc spirv-headers",

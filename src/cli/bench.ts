@@ -45,6 +45,7 @@ async function bench(file: string | undefined, options: Given): Promise<void> {
   await using recording = await open(file);
   const { openHere } = await import("./transcription/local.ts");
   const { native } = await import("../native.ts");
+  const { computesOn } = await import("../boot.ts");
   using display = new Display();
   using _ = endOnInterrupt(display);
   const loadingMs = performance.now();
@@ -63,8 +64,7 @@ async function bench(file: string | undefined, options: Given): Promise<void> {
 
   const audioMs = measured[0]?.audio ?? 0;
   const info = native.info();
-  const device =
-    info.devices.find(({ type }) => type === (config.gpu === "off" ? "cpu" : "gpu")) ?? info.devices[0];
+  const { device } = computesOn(config.gpu, info);
   const summary = Object.fromEntries(rows.map(([key]) => [key, spread(measured.map((run) => run[key]))]));
   const total = spread(measured.map((run) => run.total / audioMs));
   if (options.json) {

@@ -64,7 +64,7 @@ async function* findAll(): AsyncGenerator<Finding> {
   }
   const addon = await probe();
   yield checkAddon(addon);
-  yield checkCpu();
+  yield checkCpu(addon.info !== null);
   if (addon.info) {
     yield checkGpu(addon.info, config.gpu);
     yield checkFfmpeg(addon.info);

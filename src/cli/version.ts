@@ -9,7 +9,7 @@ export async function versionText(): Promise<string> {
     native.setLog(null);
     const { version: whisper, ffmpeg, kernels, devices, system } = native.info();
     // whisper.cpp's line: "... | CPU : SSE3 = 1 | AVX = 1 | ..."
-    const features = [...system.matchAll(/(\w+) = 1/g)].map(([, name]) => name).join(" ");
+    const features = [...system.matchAll(/(\w+) = 1\b/g)].map(([, name]) => name).join(" ");
     const decoders = ffmpeg ? `FFmpeg, libavformat ${ffmpeg}` : "built in: wav, mp3, flac, ogg-vorbis";
     const rows = [
       ["whisper.cpp", whisper],

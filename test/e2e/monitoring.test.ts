@@ -284,6 +284,8 @@ describe("a worker", () => {
       stderr: "pipe",
     });
     expect(await child.exited).toBe(2);
-    expect(await new Response(child.stderr).text()).toContain(`Port ${server.port} is in use: set WORKER_PORT to another one.`);
+    expect(await new Response(child.stderr).text()).toContain(
+      `Port ${server.port} is in use: set WORKER_PORT to another one.`,
+    );
   });
 });

@@ -26,7 +26,7 @@ test("the addon exports what src/native.ts describes and nothing else", () => {
 
 test("info() tells versions and at least the CPU", () => {
   const info = native.info();
-  expect(Object.keys(info).sort()).toEqual(["devices", "ffmpeg", "kernels", "system", "version"]);
+  expect(Object.keys(info).sort()).toEqual(["backends", "devices", "ffmpeg", "kernels", "system", "version"]);
   expect(info.kernels).toMatch(/^(baseline|avx2|avx512)$/);
   expect(info.version).toMatch(/^\d+\.\d+\.\d+$/);
   expect(info.system).toContain("CPU");

@@ -56,26 +56,45 @@ export async function runProbe(weights: string | true): Promise<void> {
   }
 }
 
+/** What keeps an addon from being loaded, and what to do about it. */
+const remedies: readonly (readonly [RegExp, string])[] = [
+  [
+    /SIGILL|processor is too old/,
+    "This CPU lacks what the addon was built for: x86-64-v3 (2013 and later), or armv8.2 with dot products.",
+  ],
+  [
+    /libcuda\.so/,
+    "It comes with NVIDIA's driver (in a container: --gpus all). For the CPU: npm start -- --cpu.",
+  ],
+  [/libcu\w+\.so/, "It is part of the CUDA toolkit of the build's version. For the CPU: npm start -- --cpu."],
+  [/libvulkan\.so/, "With apt: libvulkan1, and the GPU's driver. For the CPU: npm start -- --cpu."],
+  [
+    /\$bunfs|failed to map segment/,
+    "What this program carries is unpacked to /tmp, or the folder in BUN_TMPDIR: it has to be writable and not noexec.",
+  ],
+  [/Cannot find module|ENOENT/, "It is not built: npm start builds it."],
+  [/(?:)/, "Build it again: remove build/ and run npm start."],
+];
+
 export function checkAddon({ info, problem }: Probe): Finding {
   const topic = "Addon";
   if (info) return { level: "ok", topic, text: `whisper.cpp ${info.version}, kernels for ${info.kernels}` };
-  const remedy = /SIGILL|processor is too old/.test(problem)
-    ? "This CPU lacks what the addon was built for: x86-64-v3 (2013 and later), or armv8.2 with dot products."
-    : /\$bunfs|failed to map segment/.test(problem)
-      ? "What this program carries is unpacked to /tmp, or the folder in BUN_TMPDIR: it has to be writable and not noexec."
-      : /Cannot find module|ENOENT/.test(problem)
-        ? "It is not built: npm start builds it."
-        : "Build it again: remove build/ and run npm start.";
+  const remedy = remedies.find(([problems]) => problems.test(problem))?.[1] ?? "";
   return { level: "fail", topic, text: `cannot be loaded: ${problem}`, remedy };
 }
 
-/** What the build's baseline is: CMakeLists.txt. By the names of /proc/cpuinfo. */
+/** The usual baseline of a build: CMakeLists.txt. By the names of /proc/cpuinfo. */
 const needed: Partial<Record<NodeJS.Architecture, readonly string[]>> = {
   x64: ["sse4_2", "avx", "avx2", "bmi2", "fma", "f16c"],
   arm64: ["asimd", "asimddp"],
 };
 
-export function checkCpu(cpuinfo = readText("/proc/cpuinfo"), architecture = process.arch): Finding {
+/** `runs`: whether the addon does, which looks for what it needs; /proc/cpuinfo may be that of a machine that emulates this one. */
+export function checkCpu(
+  runs: boolean,
+  cpuinfo = readText("/proc/cpuinfo"),
+  architecture = process.arch,
+): Finding {
   const topic = "CPU";
   const [, listed] = /^(?:flags|Features)\s*:\s*(.*)$/m.exec(cpuinfo) ?? [];
   const wanted = needed[architecture];
@@ -91,6 +110,7 @@ export function checkCpu(cpuinfo = readText("/proc/cpuinfo"), architecture = pro
   const missing = wanted.filter((name) => !features.has(name));
   if (missing.length === 0)
     return { level: "ok", topic, text: `${architecture} with ${wanted.join(" ")}, ${cores}` };
+  if (runs) return { level: "ok", topic, text: `${architecture}, ${cores}` };
   return {
     level: "fail",
     topic,
@@ -99,7 +119,10 @@ export function checkCpu(cpuinfo = readText("/proc/cpuinfo"), architecture = pro
   };
 }
 
-export function checkGpu({ devices }: Pick<Info, "devices">, setting: Config["gpu"]): Finding {
+export function checkGpu(
+  { backends, devices }: Pick<Info, "backends" | "devices">,
+  setting: Config["gpu"],
+): Finding {
   const topic = "GPU";
   const gpus = devices.filter(({ type }) => type === "gpu");
   if (typeof setting === "number" && setting >= gpus.length) {
@@ -110,7 +133,18 @@ export function checkGpu({ devices }: Pick<Info, "devices">, setting: Config["gp
       remedy: "Set GPU to auto, or build with --cuda or --vulkan.",
     };
   }
-  if (gpus.length === 0) return { level: "ok", topic, text: "none in this build: the CPU computes" };
+  if (backends.length === 0) return { level: "ok", topic, text: "none in this build: the CPU computes" };
+  const build = backends.join(" and ");
+  if (gpus.length === 0 && setting === "off")
+    return { level: "ok", topic, text: `${build}, off by GPU=off: the CPU computes` };
+  if (gpus.length === 0) {
+    return {
+      level: "warn",
+      topic,
+      text: `this build is for ${build}, and no GPU was found: the CPU computes`,
+      remedy: `Look for it with ${build === "Vulkan" ? "vulkaninfo --summary" : "nvidia-smi"}: its driver is missing, or the container was not given it.`,
+    };
+  }
   const used = setting === "off" ? " (off by GPU=off)" : "";
   return { level: "ok", topic, text: gpus.map(({ description }) => description).join(", ") + used };
 }

@@ -18,20 +18,28 @@ describe("the doctor on the CPU", () => {
   const flags = "flags\t\t: fpu sse4_2 avx avx2 bmi2 fma f16c avx512f\n";
 
   test("names what is missing for the build", () => {
-    expect(checkCpu(flags.replace(" avx2", "").replace(" fma", ""), "x64")).toMatchObject({
+    expect(checkCpu(false, flags.replace(" avx2", "").replace(" fma", ""), "x64")).toMatchObject({
       level: "fail",
       text: "x64 without avx2 fma, which the addon is built for",
     });
   });
 
   test("is content with the baseline", () => {
-    expect(checkCpu(flags, "x64").level).toBe("ok");
-    expect(checkCpu("Features\t: fp asimd asimddp\n", "arm64").level).toBe("ok");
-    expect(checkCpu("Features\t: fp asimd\n", "arm64").level).toBe("fail");
+    expect(checkCpu(false, flags, "x64").level).toBe("ok");
+    expect(checkCpu(false, "Features\t: fp asimd asimddp\n", "arm64").level).toBe("ok");
+    expect(checkCpu(false, "Features\t: fp asimd\n", "arm64").level).toBe("fail");
+  });
+
+  test("does not fail what runs: a build of its own, or an emulated machine", () => {
+    expect(checkCpu(true, "Features\t: fp asimd\n", "arm64").level).toBe("ok");
+    expect(checkCpu(true, flags, "arm64").level).toBe("ok");
   });
 
   test("does not guess where features are not listed", () => {
-    expect(checkCpu("", "arm64")).toMatchObject({ level: "ok", text: expect.stringContaining("not listed") });
+    expect(checkCpu(false, "", "arm64")).toMatchObject({
+      level: "ok",
+      text: expect.stringContaining("not listed"),
+    });
   });
 });
 
@@ -41,6 +49,9 @@ describe("the doctor on the addon", () => {
     ["Cannot find module '../build/Release/whisper.node'", "npm start builds it"],
     ["This processor is too old for this build: it needs AVX2", "lacks what the addon was built for"],
     ["/tmp/x.node: failed to map segment from shared object", "BUN_TMPDIR"],
+    ["libcuda.so.1: cannot open shared object file", "comes with NVIDIA's driver"],
+    ["libcublas.so.13: cannot open shared object file", "part of the CUDA toolkit"],
+    ["libvulkan.so.1: cannot open shared object file", "libvulkan1"],
     ["undefined symbol: napi_x", "Build it again"],
   ])("has a remedy for %p", (problem, remedy) => {
     expect(checkAddon({ info: null, problem })).toMatchObject({
@@ -51,8 +62,13 @@ describe("the doctor on the addon", () => {
 });
 
 test("the doctor warns of a GPU that is not there, and of missing decoders", () => {
-  expect(checkGpu({ devices: [] }, 0).level).toBe("warn");
-  expect(checkGpu({ devices: [] }, "auto").level).toBe("ok");
+  expect(checkGpu({ backends: [], devices: [] }, 0).level).toBe("warn");
+  expect(checkGpu({ backends: [], devices: [] }, "auto").level).toBe("ok");
+  expect(checkGpu({ backends: ["CUDA"], devices: [] }, "auto")).toMatchObject({
+    level: "warn",
+    text: expect.stringContaining("for CUDA, and no GPU was found: the CPU computes"),
+  });
+  expect(checkGpu({ backends: ["CUDA"], devices: [] }, "off").level).toBe("ok");
   expect(checkFfmpeg({ ffmpeg: null, missingLibrary: null })).toMatchObject({
     level: "warn",
     remedy: expect.stringContaining("libavformat-dev"),
