@@ -85,7 +85,10 @@ export function textOf(segments: readonly Segment[]): string {
 
 /** Reads a run to its end. Throws what the run throws. */
 export async function collect(events: AsyncIterable<TranscriptEvent>): Promise<Transcript> {
-  return transcriptOf(await Array.fromAsync(events));
+  const all: TranscriptEvent[] = [];
+  // Array.fromAsync takes twice as long
+  for await (const event of events) all.push(event);
+  return transcriptOf(all);
 }
 
 /** What all events of a run say together. */

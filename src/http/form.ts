@@ -40,10 +40,10 @@ export function readForm<Table extends FieldTable>(
   name: (key: string) => string = wireName,
 ): FieldValues<Table> {
   const values: Record<string, unknown> = {};
-  for (const [key, schema] of Object.entries(table)) {
+  for (const key in table) {
     const field = name(key);
     const given = texts.get(field);
-    if (given !== undefined) values[key] = readField(field, schema, given);
+    if (given !== undefined) values[key] = readField(field, table[key] as TSchema, given);
   }
   return values as FieldValues<Table>;
 }

@@ -1,6 +1,6 @@
 /** What makes a result: whoever asks for the same gets the same. */
 import { version } from "../../package.json";
-import { type Options, seedOf } from "../core/options.ts";
+import { defaultOptions, type Options, seedOf } from "../core/options.ts";
 
 /** Digests of what computes. */
 export interface Weights {
@@ -10,7 +10,11 @@ export interface Weights {
 }
 
 /** Raised when entries are written in another way. */
-const format = 2;
+const format = 3;
+
+/** In an order of their own, whatever that of a request's options is. */
+const optionNames = (Object.keys(defaultOptions) as (keyof Options)[]).sort();
+const program = JSON.stringify([format, version, optionNames]);
 
 /**
  * SHA-256, in hex, of all that the events depend on: the recording's bytes, the weights, the options, and this program, which may
@@ -18,7 +22,7 @@ const format = 2;
  */
 export function resultKey(sha256: string, options: Options, weights: Weights): string {
   const digests = [weights.model, options.vad ? weights.vad : null];
-  const decoding = Object.entries({ ...options, seed: seedOf(options) }).sort(([a], [b]) => (a < b ? -1 : 1));
-  const parts = [format, version, sha256, digests, decoding];
-  return new Bun.CryptoHasher("sha256").update(JSON.stringify(parts)).digest("hex");
+  const decoding = optionNames.map((name) => (name === "seed" ? seedOf(options) : options[name]));
+  const request = JSON.stringify([sha256, digests, decoding]);
+  return new Bun.CryptoHasher("sha256").update(program).update(request).digest("hex");
 }
