@@ -66,7 +66,7 @@ beforeAll(async () => {
   await ended(server.url, task.id);
   using client = new RealtimeClient({ url: server.url });
   const audio = await sound("en-digits.wav", 16_000);
-  client.socket.on("open", () => {
+  client.whenOpen(() => {
     const transcription = { model: "whisper-1", language: "en" };
     client.configure({ turn_detection: null, transcription, format: { type: "audio/pcm", rate: 16_000 } });
     client.append(audio);

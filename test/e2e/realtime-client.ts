@@ -57,6 +57,12 @@ export class RealtimeClient implements Disposable {
     return this.events.filter((event) => event.type === type || event.type.endsWith(`.${type}`));
   }
 
+  /** Calls `act` when something can be sent, now or later. */
+  whenOpen(act: () => void): void {
+    if (this.socket.readyState === WebSocket.OPEN) act();
+    else this.socket.on("open", act);
+  }
+
   send(type: string, fields: object = {}): void {
     this.socket.send(JSON.stringify({ type, ...fields }));
   }

@@ -30,7 +30,7 @@ const open = (more: object = {}) => new RealtimeClient({ url: server.url, header
 /** The transcript of a sound that is sent at once and committed. */
 async function transcriptOf(audio: Sound, input: object, client = open()): Promise<string> {
   using own = client;
-  own.socket.on("open", () => {
+  own.whenOpen(() => {
     own.configure({ ...manual, ...input });
     own.append(audio);
     own.send("input_audio_buffer.commit");

@@ -91,7 +91,7 @@ async function useEverything(server: Server, env: Record<string, string>): Promi
     protocols: ["realtime", `openai-insecure-api-key.${minted.value}`],
   });
   const speech = await sound("en-digits.wav", 16_000);
-  client.socket.on("open", () => {
+  client.whenOpen(() => {
     const transcription = { model: "whisper-1", language: "en", prompt: "boysenberry prompt" };
     client.configure({ turn_detection: null, transcription, format: { type: "audio/pcm", rate: 16_000 } });
     client.append(speech);

@@ -167,7 +167,7 @@ test("each pass over a live turn is one trace", async () => {
   await using server = await startServer({ env: { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url } });
   using client = new RealtimeClient({ url: server.url });
   const audio = await sound("en-digits.wav", 16_000);
-  client.socket.on("open", () => {
+  client.whenOpen(() => {
     const transcription = { model: "whisper-1", language: "en" };
     client.configure({ turn_detection: null, transcription, format: { type: "audio/pcm", rate: 16_000 } });
     client.append(audio);
