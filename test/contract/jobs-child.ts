@@ -1,7 +1,7 @@
 /**
  * A process that does transcription jobs of a store until it is killed, or, told so on stdin, closes its worker and ends. Arguments:
- * the store's address, jobs at the same time, time for each in milliseconds. It prints a line for each job that begins, ends or
- * is aborted, with the time in milliseconds and parts of one.
+ * the store's address, jobs at the same time, time for each in milliseconds. It prints "works" when it takes jobs, and a line for each
+ * job that begins, ends or is aborted, with the time in milliseconds and parts of one.
  */
 
 import { recordingLog } from "../helpers/log.ts";
@@ -22,6 +22,7 @@ const worker = store.jobs.work("transcription", Number(concurrency), async ({ id
   return undefined;
 });
 
+console.log("works");
 for await (const _ of process.stdin) break;
 await worker.close(0);
 await store.close();

@@ -19,6 +19,7 @@ class Child implements AsyncDisposable {
   readonly events: ChildEvent[] = [];
   readonly #process: Bun.Subprocess<"pipe", "pipe", "inherit">;
   readonly #read: Promise<void>;
+  readonly #works = Promise.withResolvers<void>();
   #changed = Promise.withResolvers<void>();
 
   constructor(address: string, concurrency: number, jobMs: number) {
@@ -28,6 +29,11 @@ class Child implements AsyncDisposable {
       stderr: "inherit",
     });
     this.#read = this.#readLines();
+  }
+
+  /** Resolves when it takes what there is to do. */
+  get works(): Promise<void> {
+    return this.#works.promise;
   }
 
   /** Resolves when it has said so many times that a job begins, is done or is aborted. */
@@ -77,7 +83,10 @@ class Child implements AsyncDisposable {
     for await (const text of this.#process.stdout.pipeThrough(new TextDecoderStream())) {
       const lines = (rest + text).split("\n");
       rest = lines.pop() ?? "";
-      this.events.push(...lines.map((line) => JSON.parse(line) as ChildEvent));
+      for (const line of lines) {
+        if (line === "works") this.#works.resolve();
+        else this.events.push(JSON.parse(line) as ChildEvent);
+      }
       this.#changed.resolve();
       this.#changed = Promise.withResolvers();
     }
@@ -370,8 +379,10 @@ export function jobsContract(name: string, start: () => Promise<TestStores>): vo
     describe("with several processes,", () => {
       test("does each of 500 jobs once", async () => {
         const ids = Array.from({ length: 500 }, (_, n) => `task_${n}`);
-        await using first = new Child(stores.address, 4, 1);
-        await using second = new Child(stores.address, 4, 1);
+        // alone, one would take seconds for all: the other looks for work before that
+        await using first = new Child(stores.address, 4, 20);
+        await using second = new Child(stores.address, 4, 20);
+        await Promise.all([first.works, second.works]);
         await Promise.all(ids.map((id) => jobs.add("transcription", id)));
         await empty();
         await Promise.all([first.end(), second.end()]);
