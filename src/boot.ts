@@ -3,6 +3,7 @@ import { downloadProgress } from "./cli/progress.ts";
 import type { Config } from "./config/settings.ts";
 import { defaultSlots, threadsOn } from "./config/topics/computing.ts";
 import { Admission } from "./engine/admission.ts";
+import { computesOn } from "./engine/device.ts";
 import { SampleMemory } from "./engine/sample-memory.ts";
 import { openWhisperEngine } from "./engine/whisper.ts";
 import type { Deps } from "./http/deps.ts";
@@ -13,7 +14,7 @@ import { digestOf } from "./models/digest.ts";
 import type { DownloadProgress } from "./models/download.ts";
 import { type EnsuredModel, ensureModel, ensureVad, ModelError } from "./models/ensure.ts";
 import { Registry } from "./models/registry.ts";
-import { type Info, native } from "./native.ts";
+import { native } from "./native.ts";
 import { type Outbound, openOutbound } from "./net/outbound.ts";
 import type { SharedRun } from "./results/shared-run.ts";
 import { observed } from "./store/observed.ts";
@@ -124,27 +125,6 @@ export async function openModels(
     models,
     vadDigest: keepsResults ? digestOfVad(vad.path) : null,
     hasVad: () => vad.path !== null,
-  };
-}
-
-/** What the setting GPU comes to: the index of the GPU (-1: the CPU), the device, and what is to be said of it. */
-export function computesOn(
-  setting: Config["gpu"],
-  { backends, devices }: Pick<Info, "backends" | "devices">,
-) {
-  const gpus = devices.filter(({ type }) => type === "gpu");
-  const wanted = setting === "auto" ? 0 : setting === "off" ? -1 : setting;
-  const device = gpus[wanted];
-  if (device) return { gpu: wanted, device, warning: null };
-  const missed =
-    typeof setting === "number"
-      ? `GPU ${setting} is not there (${gpus.length} found)`
-      : `This build is for ${backends.join(" and ")}, and no GPU was found`;
-  const isMissed = typeof setting === "number" || (setting === "auto" && backends.length > 0);
-  return {
-    gpu: -1,
-    device: devices.find(({ type }) => type === "cpu"),
-    warning: isMissed ? `${missed}: running on the CPU` : null,
   };
 }
 

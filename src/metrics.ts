@@ -1,5 +1,4 @@
 /** What operators watch, in Prometheus' terms: one registry for each process, its series named and explained here and in modules/system/metrics.ts. */
-
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { catalogue } from "./core/errors.ts";
 

@@ -57,8 +57,7 @@ void deliver(napi_env env, napi_value callback, void* context, void* /*data*/) {
   }
 }
 
-/** Ends the present connection: no thread calls it any more, and what waits in it is dropped. With `mutex`.
- */
+/** Ends the present connection: no thread calls it any more, what waits in it is dropped. With `mutex`. */
 void replace_with(Connection* next) {
   set_log_sink(next == nullptr ? nullptr : receive);
   Connection* before = std::exchange(present, next);

@@ -1,6 +1,7 @@
 /** `whisper-api bench`: how fast this machine is with a model. */
 import { forPeople } from "../core/file-formats.ts";
 import { defaultOptions } from "../core/options.ts";
+import { computesOn } from "../engine/device.ts";
 import sample from "./bench/sample.mp3" with { type: "file" };
 import { type Define, Failure, integerOption } from "./command.ts";
 import { modelOption } from "./model-option.ts";
@@ -45,7 +46,6 @@ async function bench(file: string | undefined, options: Given): Promise<void> {
   await using recording = await open(file);
   const { openHere } = await import("./transcription/local.ts");
   const { native } = await import("../native.ts");
-  const { computesOn } = await import("../boot.ts");
   using display = new Display();
   using _ = endOnInterrupt(display);
   const loadingMs = performance.now();

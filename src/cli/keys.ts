@@ -1,5 +1,4 @@
 /** `whisper-api keys`: the API keys that are stored, beside those of API_KEY. */
-
 import { loadConfig } from "../config/load.ts";
 import { type Scope, scopes } from "../core/caller.ts";
 import { audioLimits, requestLimits } from "../core/limits.ts";

@@ -1,7 +1,6 @@
-/** What the setting GPU comes to on a machine (boot.ts). */
 import { expect, test } from "bun:test";
-import { computesOn } from "../../src/boot.ts";
-import type { Device } from "../../src/native.ts";
+import { computesOn } from "../../../src/engine/device.ts";
+import type { Device } from "../../../src/native.ts";
 
 const device = (type: Device["type"], description: string): Device => ({
   name: description,
