@@ -12,14 +12,14 @@ await main(async (bun, { root, env }, rest) => {
   const folder = mkdtempSync(join(tmpdir(), "whisper-api-test-"));
   const report = join(folder, "junit.xml");
   // Two files at a time: many tests wait. On CI one: what fails there must not be the other's doing.
-  const files = env.CI === "true" ? [] : ["--parallel=2"];
+  const parallel = env.CI === "true" ? [] : ["--parallel=2"];
   /** @type {[name: string, command: string, args: string[]][]} */
   const steps = [
     ["biome", join(root, "node_modules/.bin/biome"), ["check"]],
     ["clang-format", process.execPath, ["scripts/clang-format.mjs"]],
     ["tsc", bun, ["--bun", "node_modules/typescript/bin/tsc", "--noEmit"]],
     ["tsc of the page", bun, ["--bun", "node_modules/typescript/bin/tsc", "-p", "src/modules/ui/page"]],
-    ["bun test", bun, ["test", ...files, "--reporter=junit", `--reporter-outfile=${report}`, ...rest]],
+    ["bun test", bun, ["test", ...parallel, "--reporter=junit", `--reporter-outfile=${report}`, ...rest]],
   ];
   let code = 0;
   try {

@@ -8,6 +8,7 @@ import { dirname, join } from "node:path";
 import { recording } from "../fixtures/index.ts";
 import { told } from "../helpers/child.ts";
 import { folderForAllTests } from "../helpers/folder-hooks.ts";
+import { stallingMirror } from "../helpers/mirror.ts";
 import { redisServer, startRedis } from "../helpers/redis.ts";
 import { startS3 } from "../helpers/s3.ts";
 import { post, textOf } from "./requests.ts";
@@ -202,25 +203,15 @@ describe.skipIf(!canChangeRoot)("the compiled program in an empty root (needs th
   );
 
   test("ends at SIGTERM as a container's first process, though it still downloads its model", async () => {
-    const asked = Promise.withResolvers<void>();
-    const mirror = Bun.serve({
-      port: 0,
-      hostname: "127.0.0.1",
-      // a beginning, and then nothing more
-      fetch() {
-        asked.resolve();
-        const body = new ReadableStream({ start: (stream) => stream.enqueue(new Uint8Array(1000)) });
-        return new Response(body, { headers: { "content-length": "77691713" } });
-      },
-    });
+    await using mirror = stallingMirror(1000, 77_691_713);
     const child = Bun.spawn([...mounted("--pid", "--fork"), "serve"], {
-      env: { ...env, WHISPER_MODEL: "tiny", MODELS_URL: `http://127.0.0.1:${mirror.port}` },
+      env: { ...env, WHISPER_MODEL: "tiny", MODELS_URL: mirror.url },
       stdin: "ignore",
       stdout: "ignore",
       stderr: "ignore",
     });
     try {
-      await asked.promise;
+      await mirror.asked;
       const inner = Bun.spawnSync(["pgrep", "--parent", String(child.pid)])
         .stdout.toString()
         .trim();
@@ -228,7 +219,6 @@ describe.skipIf(!canChangeRoot)("the compiled program in an empty root (needs th
       expect(await child.exited).toBe(128 + 15);
     } finally {
       child.kill("SIGKILL");
-      await mirror.stop(true);
     }
   });
 });

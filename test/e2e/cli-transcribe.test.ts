@@ -5,6 +5,7 @@ import { constants } from "node:os";
 import { join } from "node:path";
 import { demoModel, recording } from "../fixtures/index.ts";
 import { temporaryFolder } from "../helpers/folder.ts";
+import { stallingMirror } from "../helpers/mirror.ts";
 import { CommandLine, main } from "./cli.ts";
 import { idle, running } from "./requests.ts";
 import { root, type Server, startServer } from "./server.ts";
@@ -249,28 +250,13 @@ describe("transcribe in a terminal", () => {
     "%s has one line that changes while a model is downloaded, and none of it stays",
     async (command) => {
       using folder = temporaryFolder();
-      const mirror = Bun.serve({
-        port: 0,
-        hostname: "127.0.0.1",
-        // a beginning, and then nothing more
-        fetch: () =>
-          new Response(new ReadableStream({ start: (body) => body.enqueue(new Uint8Array(8_000_000)) }), {
-            headers: { "content-length": "77691713" },
-          }),
-      });
-      try {
-        const args = [...command.split(" "), sentence.path, "-m", "tiny"];
-        const told = cli.terminal(args, {
-          MODELS_URL: `http://127.0.0.1:${mirror.port}`,
-          MODELS_DIR: folder.path,
-        });
-        await told.shows((text) => /^tiny {2}█+░+ 10 % {2}7\.6 of 74\.1 MiB/.test(text));
-        told.type("\x03");
-        expect(await told.exited).toBe(130);
-        expect(await told.text()).not.toMatch(/tiny|loading/);
-      } finally {
-        await mirror.stop(true);
-      }
+      await using mirror = stallingMirror(8_000_000, 77_691_713);
+      const args = [...command.split(" "), sentence.path, "-m", "tiny"];
+      const told = cli.terminal(args, { MODELS_URL: mirror.url, MODELS_DIR: folder.path });
+      await told.shows((text) => /^tiny {2}█+░+ 10 % {2}7\.6 of 74\.1 MiB/.test(text));
+      told.type("\x03");
+      expect(await told.exited).toBe(130);
+      expect(await told.text()).not.toMatch(/tiny|loading/);
     },
   );
 

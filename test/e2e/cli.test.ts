@@ -1,8 +1,10 @@
 /** Help, and the commands that look after the machine. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdtemp, readdir } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { needsVadModel, recording, vadModel } from "../fixtures/index.ts";
+import { temporaryFolder } from "../helpers/folder.ts";
+import { stallingMirror } from "../helpers/mirror.ts";
 import { CommandLine } from "./cli.ts";
 import { root } from "./server.ts";
 
@@ -122,29 +124,15 @@ describe("models", () => {
   });
 
   test("keeps what has come of a pull that is interrupted", async () => {
-    const mirror = Bun.serve({
-      port: 0,
-      hostname: "127.0.0.1",
-      // a beginning, and then nothing more
-      fetch: () =>
-        new Response(new ReadableStream({ start: (body) => body.enqueue(new Uint8Array(400_000)) }), {
-          headers: { "content-length": "885098" },
-        }),
-    });
-    try {
-      const told = cli.terminal(["models", "pull", "silero-v5.1.2"], {
-        VAD_URL: `http://127.0.0.1:${mirror.port}`,
-      });
-      await told.shows((text) => /█░+ 45 % {2}0\.4 of 0\.8 MiB/.test(text));
-      told.type("\x03");
-      expect(await told.exited).toBe(130);
-      expect((await told.text()).replaceAll("\n", " ")).toEndWith(
-        "Interrupted. The next pull of silero-v5.1.2 continues where this one was.",
-      );
-      expect(Bun.file(cli.path("models/ggml-silero-v5.1.2.bin.part")).size).toBe(400_000);
-    } finally {
-      await mirror.stop(true);
-    }
+    await using mirror = stallingMirror(400_000, 885_098);
+    const told = cli.terminal(["models", "pull", "silero-v5.1.2"], { VAD_URL: mirror.url });
+    await told.shows((text) => /█░+ 45 % {2}0\.4 of 0\.8 MiB/.test(text));
+    told.type("\x03");
+    expect(await told.exited).toBe(130);
+    expect((await told.text()).replaceAll("\n", " ")).toEndWith(
+      "Interrupted. The next pull of silero-v5.1.2 continues where this one was.",
+    );
+    expect(Bun.file(cli.path("models/ggml-silero-v5.1.2.bin.part")).size).toBe(400_000);
   });
 
   test.skipIf(vadModel === null)(`pulls, lists, shows and deletes (${needsVadModel})`, async () => {
@@ -280,13 +268,13 @@ describe("bench", () => {
   });
 
   test("leaves nothing on the screen, and no file, when Ctrl-C ends it", async () => {
-    const tmp = await mkdtemp(cli.path("bench-"));
-    const told = cli.terminal(["bench", "-n", "1000"], { TMPDIR: tmp });
+    using tmp = temporaryFolder();
+    const told = cli.terminal(["bench", "-n", "1000"], { TMPDIR: tmp.path });
     await told.shows((text) => /warming up|run \d/.test(text));
     told.type("\x03");
     expect(await told.exited).toBe(130);
     expect(await told.text()).toEndWith("Interrupted");
     expect(await told.text()).not.toMatch(/warming up|run \d/);
-    expect(await readdir(tmp)).toEqual([]);
+    expect(await readdir(tmp.path)).toEqual([]);
   });
 });

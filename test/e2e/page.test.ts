@@ -272,9 +272,10 @@ describe.skipIf(browserPath === null)(`The page (${needsBrowser})`, () => {
         };
         let isOpen = false;
         socket.onMessage((message) => {
-          if (!isOpen) tell("input_audio_buffer.speech_started", { item_id: "first", audio_start_ms: 0 });
-          if (!isOpen)
+          if (!isOpen) {
+            tell("input_audio_buffer.speech_started", { item_id: "first", audio_start_ms: 0 });
             tell("conversation.item.input_audio_transcription.delta", { item_id: "first", delta: "First" });
+          }
           isOpen = true;
           if (!String(message).includes("input_audio_buffer.commit")) return;
           tell("input_audio_buffer.speech_stopped", { item_id: "first", audio_end_ms: 1000 });

@@ -2,35 +2,24 @@
 import { afterAll, afterEach, beforeAll, beforeEach } from "bun:test";
 import { type TestFolder, temporaryFolder } from "./folder.ts";
 
+type Hook = (act: () => void) => void;
+
 /** One for each test of the file or the group that calls this. */
-export function folderForEachTest(): { readonly path: string } {
-  let folder: TestFolder | undefined;
-  beforeEach(() => {
-    folder = temporaryFolder();
-  });
-  afterEach(() => folder?.[Symbol.dispose]());
-  return {
-    get path() {
-      return pathOf(folder);
-    },
-  };
-}
+export const folderForEachTest = () => folderBetween(beforeEach, afterEach);
 
 /** One for all tests of the file or the group that calls this. */
-export function folderForAllTests(): { readonly path: string } {
+export const folderForAllTests = () => folderBetween(beforeAll, afterAll);
+
+function folderBetween(before: Hook, after: Hook): { readonly path: string } {
   let folder: TestFolder | undefined;
-  beforeAll(() => {
+  before(() => {
     folder = temporaryFolder();
   });
-  afterAll(() => folder?.[Symbol.dispose]());
+  after(() => folder?.[Symbol.dispose]());
   return {
     get path() {
-      return pathOf(folder);
+      if (folder) return folder.path;
+      throw new Error("There is no folder outside tests and their hooks");
     },
   };
-}
-
-function pathOf(folder: TestFolder | undefined): string {
-  if (folder) return folder.path;
-  throw new Error("There is no folder outside tests and their hooks");
 }
