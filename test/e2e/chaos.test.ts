@@ -268,11 +268,11 @@ describe.skipIf(redisServer === null)("on Redis (needs redis-server)", () => {
     expect(await find(one.url, left.id)).toMatchObject({ status: "cancelled" });
     await judge(() => one, promised, new Witness());
     await judge(() => two, promised, new Witness());
+    for (const program of [one, two, worker]) expect(await program.stop()).toBe(0);
     const done = worker.log().filter(({ message }) => message === "task completed");
     expect(done).toHaveLength(10);
     for (const server of [one, two])
       expect(server.log().some(({ message }) => message === "transcribed")).toBe(false);
-    expect(await worker.stop()).toBe(0);
   });
 });
 

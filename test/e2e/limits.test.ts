@@ -148,6 +148,7 @@ describe.skipIf(redisServer === null)(`with Redis${needsRedis}`, () => {
       expect(await textOf(await post(server, "en-digits.wav", { key: stored }))).toBe(spoken);
     expect((await post(open)).status).toBe(401);
     expect((await post(guarded, "en-digits.wav", known)).status).toBe(200);
+    expect(await guarded.stop()).toBe(0);
     const lines = guarded.log().filter(({ message }) => message.startsWith("Redis"));
     expect(lines.map(({ level, message }) => [level, message])).toEqual([
       ["warn", "Redis is away"],
@@ -197,12 +198,12 @@ describe.skipIf(redisServer === null)(`with Redis${needsRedis}`, () => {
     isOver = true;
     await Promise.all(clients);
     expect(replies.filter(([status, text]) => status !== 200 || text !== spoken)).toEqual([]);
+    expect(await server.stop()).toBe(0);
     const levels = server.log().map(({ level }) => level);
     expect(levels.filter((level) => level === "error" || level === "raw")).toEqual([]);
     // in turn, and at least as often as it went; on a machine that is busy it may seem away once more
     const told = server.log().flatMap(({ message }) => (message.startsWith("Redis is") ? [message] : []));
     expect(told.length).toBeGreaterThanOrEqual(6);
     expect(told).toEqual(told.map((_, index) => (index % 2 ? "Redis is back" : "Redis is away")));
-    expect(await server.stop()).toBe(0);
   });
 });

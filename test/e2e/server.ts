@@ -23,7 +23,7 @@ export interface Program extends AsyncDisposable {
   stdout(): Promise<string>;
   /** Resolves with the first line that `matches`, also one of before; rejects when the process ends without it. */
   logged(matches: (line: LogLine) => boolean): Promise<LogLine>;
-  /** Sends SIGTERM; resolves with the exit code. */
+  /** Sends SIGTERM; resolves with the exit code, when the whole log is read. */
   stop(): Promise<number>;
   /** Sends SIGKILL; resolves when it is dead. */
   kill(): Promise<void>;
@@ -121,8 +121,9 @@ async function startProgram(
     log: () => log.lines,
     stdout: () => stdout,
     logged: (matches) => log.find(matches),
-    stop() {
+    async stop() {
       child.kill("SIGTERM");
+      await log.end;
       return child.exited;
     },
     kill,
@@ -133,11 +134,13 @@ async function startProgram(
 /** Splits a child's stderr into log lines; what is no JSON becomes a line of level "raw". */
 class LogReader {
   readonly lines: LogLine[] = [];
+  /** Of the stream. */
+  readonly end: Promise<void>;
   private readonly waiting = new Set<() => void>();
   private ended = false;
 
   constructor(stream: ReadableStream<Uint8Array<ArrayBuffer>>) {
-    this.read(stream).finally(() => {
+    this.end = this.read(stream).finally(() => {
       this.ended = true;
       this.wake();
     });
