@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <functional>
 
 #include "compute/custom.h"
 #include "compute/kernels.h"
@@ -13,6 +14,11 @@ namespace {
 
 float scale_of(int head_dim) {
   return 1.0f / std::sqrt(static_cast<float>(head_dim));
+}
+
+template <class T>
+T* of_head(const ggml_tensor* cache, int head) {
+  return reinterpret_cast<T*>(static_cast<char*>(cache->data) + static_cast<size_t>(head) * cache->nb[2]);
 }
 
 /**
@@ -99,6 +105,33 @@ struct SelfAttention {
   }
 };
 
+/** Keys or values in 8 bits. A task is a head. */
+struct Quantise {
+  Cached cache;
+  Tasks tasks;
+
+  explicit Quantise(const Cached& to) : cache(to) {}
+
+  void compute(ggml_tensor* y, int threads) {
+    const ggml_tensor* x = y->src[0];
+    const int keys = static_cast<int>(cache.values->ne[1]), dim = static_cast<int>(cache.values->ne[0]);
+    tasks.share(static_cast<int>(cache.values->ne[2]), threads, [&](int head) {
+      auto* bytes = of_head<int8_t>(cache.values, head);
+      auto* scales = of_head<float>(cache.scales, head);
+      auto* mean = of_head<float>(cache.mean, head);
+      float* centred = scratch(dim);
+      const auto row = [&](int key) { return row_of<const float>(x, key) + head * dim; };
+      std::fill_n(mean, dim, 0.0f);
+      for (int key = 0; key < keys; ++key) std::transform(mean, mean + dim, row(key), mean, std::plus<>());
+      kernels().scale(mean, dim, 1.0f / static_cast<float>(keys));
+      for (int key = 0; key < keys; ++key) {
+        std::transform(row(key), row(key) + dim, mean, centred, std::minus<>());
+        scales[key] = kernels().quantise(centred, dim, bytes + key * dim);
+      }
+    });
+  }
+};
+
 /** The decoder's attention. A task is a head of a reader. */
 struct CachedAttention {
   std::vector<Reader> readers;
@@ -111,7 +144,7 @@ struct CachedAttention {
     tasks.share(static_cast<int>(readers.size()) * heads, threads, [&](int task) {
       const Reader& reader = readers[task / heads];
       const int head = task % heads;
-      if (reader.visible.empty())
+      if (reader.k.scales)
         read_all(y, reader, head);
       else
         read_visible(y, reader, head);
@@ -119,64 +152,65 @@ struct CachedAttention {
   }
 
   void read_all(ggml_tensor* y, const Reader& reader, int head) const {
-    const int keys = static_cast<int>(reader.k->ne[1]);
+    const Kernels& kernel = kernels();
+    const ggml_tensor* q = y->src[0];
+    const int keys = static_cast<int>(reader.k.values->ne[1]), dim = static_cast<int>(y->ne[0]) / heads;
     const size_t stride = static_cast<size_t>(parts(keys, kDepthStep) + 1) * kDepthStep;
     float* scores = scratch(stride * kBlockRows);
     for (int row = 0; row < reader.count; row += kBlockRows) {
-      const int rows = std::min(kBlockRows, reader.count - row);
-      read(y, reader.first + row, rows, head, keys_of(reader.k, head), stride_of<half>(reader.k),
-           keys_of(reader.v, head), stride_of<half>(reader.v), keys, scores, stride);
-      for (size_t i = 0; i < reader.heads.size(); ++i)
-        for (int j = 0; reader.heads[i] == head && j < rows; ++j)
-          std::memcpy(reader.weights[i] + static_cast<size_t>(row + j) * keys, scores + j * stride,
-                      keys * sizeof(float));
+      const int rows = std::min(kBlockRows, reader.count - row), at = reader.first + row;
+      kernel.dots_i8(row_of<const float>(q, at) + head * dim, stride_of<float>(q), rows,
+                     of_head<int8_t>(reader.k.values, head), dim, keys, dim, scores, stride);
+      for (int i = 0; i < rows; ++i) {
+        float* weights = scores + i * stride;
+        kernel.scale_each(weights, keys, of_head<float>(reader.k.scales, head));
+        softmax(weights, keys, dim);
+        tell(weights, reader, row + i, head);
+        kernel.scale_each(weights, keys, of_head<float>(reader.v.scales, head));
+      }
+      float* sums = row_of<float>(y, at) + head * dim;
+      kernel.combine_i8(scores, stride, rows, of_head<int8_t>(reader.v.values, head), dim, keys, dim, sums,
+                        stride_of<float>(y));
+      for (int i = 0; i < rows; ++i, sums += stride_of<float>(y))
+        kernel.finish(sums, of_head<float>(reader.v.mean, head), false, nullptr, dim, sums);
     }
   }
 
   /** Each row's keys and values are gathered first. */
   void read_visible(ggml_tensor* y, const Reader& reader, int head) const {
-    const size_t dim = reader.k->ne[0];
+    const Kernels& kernel = kernels();
+    const ggml_tensor *k = reader.k.values, *v = reader.v.values;
+    const size_t dim = k->ne[0];
     for (int row = 0; row < reader.count; ++row) {
       const std::vector<int32_t>& visible = reader.visible[row];
       const int keys = static_cast<int>(visible.size());
-      float* scores = scratch(keys * (dim + 1) + kDepthStep);
-      half* k = reinterpret_cast<half*>(scores + parts(keys, kDepthStep) * kDepthStep);
-      half* v = k + keys * dim;
+      float* weights = scratch(keys * (dim + 1) + kDepthStep);
+      half* some_k = reinterpret_cast<half*>(weights + parts(keys, kDepthStep) * kDepthStep);
+      half* some_v = some_k + keys * dim;
       for (int i = 0; i < keys; ++i) {
-        std::memcpy(k + i * dim, keys_of(reader.k, head) + visible[i] * stride_of<half>(reader.k),
+        std::memcpy(some_k + i * dim, of_head<half>(k, head) + visible[i] * stride_of<half>(k),
                     dim * sizeof(half));
-        std::memcpy(v + i * dim, keys_of(reader.v, head) + visible[i] * stride_of<half>(reader.v),
+        std::memcpy(some_v + i * dim, of_head<half>(v, head) + visible[i] * stride_of<half>(v),
                     dim * sizeof(half));
       }
-      read(y, reader.first + row, 1, head, k, dim, v, dim, keys, scores, keys);
-      for (size_t i = 0; i < reader.heads.size(); ++i) {
-        if (reader.heads[i] != head) continue;
-        float* weights = reader.weights[i] + row * reader.k->ne[1];
-        std::fill_n(weights, reader.k->ne[1], 0.0f);
-        for (int j = 0; j < keys; ++j) weights[visible[j]] = scores[j];
-      }
+      const int at = reader.first + row, size = static_cast<int>(dim);
+      kernel.dots_f16(row_of<const float>(y->src[0], at) + head * dim, 0, 1, some_k, dim, keys, size, weights,
+                      0);
+      softmax(weights, keys, size);
+      kernel.combine_f16(weights, 0, 1, some_v, dim, keys, size, row_of<float>(y, at) + head * dim, 0);
     }
   }
 
-  /** Some rows over the same keys; leaves their attention weights in `scores`. */
-  void read(ggml_tensor* y, int row, int rows, int head, const half* k, size_t ldk, const half* v, size_t ldv,
-            int keys, float* scores, size_t stride) const {
+  static void softmax(float* scores, int keys, int dim) {
     const Kernels& kernel = kernels();
-    const ggml_tensor* q = y->src[0];
-    const int dim = static_cast<int>(y->ne[0]) / heads;
-    kernel.dots_f16(row_of<const float>(q, row) + head * dim, stride_of<float>(q), rows, k, ldk, keys, dim,
-                    scores, stride);
-    for (int i = 0; i < rows; ++i) {
-      float* x = scores + i * stride;
-      const float sum = kernel.exponentials(x, keys, scale_of(dim), kernel.maximum(x, keys));
-      kernel.scale(x, keys, 1.0f / sum);
-    }
-    kernel.combine_f16(scores, stride, rows, v, ldv, keys, dim, row_of<float>(y, row) + head * dim,
-                       stride_of<float>(y));
+    const float sum = kernel.exponentials(scores, keys, scale_of(dim), kernel.maximum(scores, keys));
+    kernel.scale(scores, keys, 1.0f / sum);
   }
 
-  static const half* keys_of(const ggml_tensor* cache, int head) {
-    return reinterpret_cast<const half*>(static_cast<const char*>(cache->data) + head * cache->nb[2]);
+  static void tell(const float* weights, const Reader& reader, int row, int head) {
+    const int64_t keys = reader.k.values->ne[1];
+    for (size_t i = 0; i < reader.heads.size(); ++i)
+      if (reader.heads[i] == head) std::memcpy(reader.weights[i] + row * keys, weights, keys * sizeof(float));
   }
 };
 
@@ -197,7 +231,7 @@ ggml_tensor* flash_attention(ggml_context* context, ggml_tensor* q, ggml_tensor*
 /** 0 for the keys that a row sees, -inf for the others. */
 ggml_tensor* mask_of(Graph& graph, const Reader& reader) {
   if (reader.visible.empty()) return nullptr;
-  const int64_t keys = reader.k->ne[1];
+  const int64_t keys = reader.k.values->ne[1];
   std::vector<ggml_fp16_t> mask(keys * reader.count, ggml_fp32_to_fp16(-INFINITY));
   for (int row = 0; row < reader.count; ++row)
     for (const int32_t key : reader.visible[row]) mask[row * keys + key] = ggml_fp32_to_fp16(0.0f);
@@ -208,7 +242,7 @@ ggml_tensor* mask_of(Graph& graph, const Reader& reader) {
 void download_weights(Graph& graph, ggml_tensor* q, const Reader& reader, int heads) {
   if (reader.heads.empty()) return;
   ggml_context* context = graph.context();
-  ggml_tensor* weights = ggml_mul_mat(context, reader.k, split_heads(context, q, heads));
+  ggml_tensor* weights = ggml_mul_mat(context, reader.k.values, split_heads(context, q, heads));
   weights = ggml_soft_max_ext(context, weights, nullptr, scale_of(static_cast<int>(q->ne[0]) / heads), 0.0f);
   for (size_t i = 0; i < reader.heads.size(); ++i) {
     ggml_tensor* head = ggml_view_2d(context, weights, weights->ne[0], weights->ne[1], weights->nb[1],
@@ -222,6 +256,16 @@ bool fits_kernels(const Graph& graph, const ggml_tensor* q, int heads) {
 }
 
 }  // namespace
+
+bool keeps_bytes(bool kernels, int head_dim) {
+  return kernels && head_dim % kPanel == 0;
+}
+
+ggml_tensor* put(Graph& graph, ggml_tensor* x, const Cached& cache) {
+  if (cache.scales) return custom<Quantise>(graph, 1, 1, {x}, cache);
+  const int heads = static_cast<int>(cache.values->ne[2]);
+  return ggml_cpy(graph.context(), split_heads(graph.context(), x, heads), cache.values);
+}
 
 ggml_tensor* self_attention(Graph& graph, ggml_tensor* q, ggml_tensor* k, ggml_tensor* v, int heads) {
   if (fits_kernels(graph, q, heads))
@@ -243,7 +287,8 @@ ggml_tensor* cached_attention(Graph& graph, ggml_tensor* q, std::vector<Reader> 
   for (const Reader& reader : readers) {
     ggml_tensor* rows = ggml_view_2d(context, q, q->ne[0], reader.count, q->nb[1],
                                      static_cast<size_t>(reader.first) * q->nb[1]);
-    ggml_tensor* some = flash_attention(context, rows, reader.k, reader.v, mask_of(graph, reader), heads);
+    ggml_tensor* some =
+        flash_attention(context, rows, reader.k.values, reader.v.values, mask_of(graph, reader), heads);
     download_weights(graph, rows, reader, heads);
     all = all ? ggml_concat(context, all, some, 1) : some;
   }

@@ -29,7 +29,9 @@ constexpr int kColumns = 2;
 #endif
 constexpr int kRows = kLanes == 16 ? kBlockRows : 6;  // rows in a tile, at most
 constexpr int kDotColumns = 4;                        // rows of weights in a tile of dot products
-constexpr int kDotRows = kRegisters == 32 ? 6 : 2;    // rows of activations in it, at most
+constexpr int kDotRows = kRegisters == 32 ? 8 : 2;    // rows of activations in it, at most
+constexpr int kRowsAhead = 8;                         // of weights, asked for before they are needed
+constexpr int kLine = 64;                             // bytes that come from memory at once
 
 int least(int a, int b) {
   return a < b ? a : b;
@@ -56,8 +58,8 @@ INLINE void tile(const float* a, size_t lda, const T* b, size_t ldb, int depth, 
     Vector w[columns];
 #pragma GCC unroll 4
     for (int column = 0; column < columns; ++column) w[column] = load(b + column * kLanes);
-    if constexpr (std::is_same_v<T, half>)
-      for (int column = 0; column < columns; column += 2) expect(b + 16 * ldb + column * kLanes);
+    if constexpr (!std::is_same_v<T, float>)
+      for (size_t at = 0; at < columns * kLanes; at += kLine / sizeof(T)) expect(b + 16 * ldb + at);
 #pragma GCC unroll 16
     for (int row = 0; row < rows; ++row) {
       const Vector x = splat(a[row * lda + i]);
@@ -80,8 +82,8 @@ void packed_tile(const float* a, const float* b, int depth, float* c, size_t ldc
   tile<rows, kColumns>(a, kBlockStride, b, kPanel, depth, c, ldc, accumulate);
 }
 
-template <int rows, int columns>
-void half_tile(const float* a, size_t lda, const half* b, size_t ldb, int depth, float* c, size_t ldc) {
+template <int rows, int columns, class T>
+void plain_tile(const float* a, size_t lda, const T* b, size_t ldb, int depth, float* c, size_t ldc) {
   tile<rows, columns>(a, lda, b, ldb, depth, c, ldc, false);
 }
 
@@ -92,9 +94,9 @@ INLINE auto packed_tile_of(int count, std::integer_sequence<int, rows...>) {
   return all[count - 1];
 }
 
-template <int columns, int... rows>
-INLINE auto half_tile_of(int count, std::integer_sequence<int, rows...>) {
-  static constexpr decltype(&half_tile<1, columns>) all[] = {half_tile<rows + 1, columns>...};
+template <int columns, class T, int... rows>
+INLINE auto plain_tile_of(int count, std::integer_sequence<int, rows...>) {
+  static constexpr decltype(&plain_tile<1, columns, T>) all[] = {plain_tile<rows + 1, columns, T>...};
   return all[count - 1];
 }
 
@@ -151,18 +153,19 @@ void multiply(const float* a, int rows, int depth, const float* packed, int colu
   }
 }
 
-template <int columns, class Rows>
-void combine_wide(const float* a, size_t lda, int rows, const half* b, size_t ldb, int depth, int count,
+template <int columns, class T, class Rows>
+void combine_wide(const float* a, size_t lda, int rows, const T* b, size_t ldb, int depth, int count,
                   float* c, size_t ldc, Rows tiles) {
   const int step = equal_part(rows, static_cast<int>(Rows::size()));
   for (int row = 0; row < rows; row += step)
     for (int column = 0; column < count; column += columns * kLanes)
-      half_tile_of<columns>(least(rows - row, step), tiles)(a + row * lda, lda, b + column, ldb, depth,
-                                                            c + row * ldc + column, ldc);
+      plain_tile_of<columns, T>(least(rows - row, step), tiles)(a + row * lda, lda, b + column, ldb, depth,
+                                                                c + row * ldc + column, ldc);
 }
 
-void combine_f16(const float* a, size_t lda, int rows, const half* b, size_t ldb, int depth, int columns,
-                 float* c, size_t ldc) {
+template <class T>
+void combine(const float* a, size_t lda, int rows, const T* b, size_t ldb, int depth, int columns, float* c,
+             size_t ldc) {
   // few rows leave registers for whole rows of b: memory is read in its order
   constexpr int few = kRegisters / 8 - 1;
   if (rows <= few && columns % (4 * kLanes) == 0)
@@ -180,7 +183,7 @@ void dot_tile(const float* a, size_t lda, const T* weights, size_t ldw, int dept
 #pragma GCC unroll 4
     for (int column = 0; column < columns; ++column) {
       w[column] = load_once(weights + column * ldw + i);
-      expect(weights + (column + 2 * columns) * ldw + i);
+      expect(weights + (column + kRowsAhead) * ldw + i);
     }
 #pragma GCC unroll 8
     for (int row = 0; row < rows; ++row) {
@@ -189,21 +192,31 @@ void dot_tile(const float* a, size_t lda, const T* weights, size_t ldw, int dept
       for (int column = 0; column < columns; ++column) totals[row][column] += x * w[column];
     }
   }
+  if constexpr (columns == kDotColumns) {
 #pragma GCC unroll 8
-  for (int row = 0; row < rows; ++row) {
-    if constexpr (columns == kDotColumns)
-      sums(totals[row], c + row * ldc);
-    else
-      c[row * ldc] = sum(totals[row][0]);
+    for (int row = 0; row < rows; ++row) sums(totals[row], c + row * ldc);
+  } else if constexpr (columns == 2) {
+#pragma GCC unroll 4
+    for (int row = 0; row < rows; row += 2) {
+      const int next = row + 1 < rows ? row + 1 : row;
+      const Vector some[4] = {totals[row][0], totals[row][1], totals[next][0], totals[next][1]};
+      float to[4];
+      sums(some, to);
+      __builtin_memcpy(c + row * ldc, to, 2 * sizeof(float));
+      __builtin_memcpy(c + next * ldc, to + 2, 2 * sizeof(float));
+    }
+  } else {
+    for (int row = 0; row < rows; ++row) c[row * ldc] = sum(totals[row][0]);
   }
 }
 
 template <class T, int rows>
 void dot_rows(const float* a, size_t lda, const T* weights, size_t ldw, int columns, int depth, float* c,
               size_t ldc) {
+  constexpr int wide = rows > 6 ? 2 : kDotColumns;  // the sums must stay in registers
   int column = 0;
-  for (; column + kDotColumns <= columns; column += kDotColumns) {
-    dot_tile<rows, kDotColumns>(a, lda, weights + column * ldw, ldw, depth, c + column, ldc);
+  for (; column + wide <= columns; column += wide) {
+    dot_tile<rows, wide>(a, lda, weights + column * ldw, ldw, depth, c + column, ldc);
   }
   for (; column < columns; ++column)
     dot_tile<rows, 1>(a, lda, weights + column * ldw, ldw, depth, c + column, ldc);
@@ -261,6 +274,22 @@ void dequantise_q8_0(const void* from, float* to, int64_t count) {
       store(to + i + j, __builtin_convertvector(bytes, Vector) * scale);
     }
   }
+}
+
+float quantise(const float* x, int count, int8_t* to) {
+  constexpr float steps = 127.0f;
+  Vector all = {};
+  for (int i = 0; i < count; i += kLanes) all = greater(greater(load(x + i), -load(x + i)), all);
+  float most = 0.0f;
+  for (int lane = 0; lane < kLanes; ++lane) most = all[lane] > most ? all[lane] : most;
+  const float factor = most > 0.0f ? steps / most : 0.0f;
+  for (int i = 0; i < count; i += kLanes) {
+    // also what is no number becomes one
+    const Vector bounded = -greater(-greater(load(x + i) * factor, splat(-steps)), splat(-steps));
+    const Integers rounded = nearest(bounded);
+    for (int lane = 0; lane < kLanes; ++lane) to[i + lane] = static_cast<int8_t>(rounded[lane]);
+  }
+  return most / steps;
 }
 
 void finish(const float* x, const float* bias, bool with_gelu, const float* residual, int count, float* y) {
@@ -328,6 +357,12 @@ float exponentials(float* x, int count, float scale, float most) {
   return sum(total) + rest;
 }
 
+void scale_each(float* x, int count, const float* factors) {
+  int i = 0;
+  for (; i + kLanes <= count; i += kLanes) store(x + i, load(x + i) * load(factors + i));
+  for (; i < count; ++i) x[i] *= factors[i];
+}
+
 void scale(float* x, int count, float factor) {
   int i = 0;
   for (; i + kLanes <= count; i += kLanes) store(x + i, load(x + i) * factor);
@@ -343,7 +378,10 @@ const Kernels table = {
     multiply,
     dots<float>,
     dots<half>,
-    combine_f16,
+    dots<int8_t>,
+    combine<half>,
+    combine<int8_t>,
+    quantise,
     dequantise<4, false>,
     dequantise<4, true>,
     dequantise<5, false>,
@@ -354,6 +392,7 @@ const Kernels table = {
     maximum,
     exponentials,
     scale,
+    scale_each,
 };
 
 }  // namespace KERNELS

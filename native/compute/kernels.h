@@ -36,10 +36,16 @@ struct Kernels {
                    int depth, float* c, size_t ldc);
   void (*dots_f16)(const float* a, size_t lda, int rows, const half* weights, size_t ldw, int columns,
                    int depth, float* c, size_t ldc);
+  void (*dots_i8)(const float* a, size_t lda, int rows, const int8_t* weights, size_t ldw, int columns,
+                  int depth, float* c, size_t ldc);
   /** c[rows, columns] = a[rows, depth] * b[depth, columns]; columns in steps of kPanel, at most kBlockRows
    * rows. */
   void (*combine_f16)(const float* a, size_t lda, int rows, const half* b, size_t ldb, int depth, int columns,
                       float* c, size_t ldc);
+  void (*combine_i8)(const float* a, size_t lda, int rows, const int8_t* b, size_t ldb, int depth,
+                     int columns, float* c, size_t ldc);
+  /** x = to * the result, with the result's 127 steps for the largest magnitude. */
+  float (*quantise)(const float* x, int count, int8_t* to);
 
   /** Weights in ggml's blocks of 32 (`count` is a multiple) as f32. */
   using Dequantise = void (*)(const void* from, float* to, int64_t count);
@@ -53,6 +59,7 @@ struct Kernels {
   /** x = exp(scale * (x - maximum)); returns their sum. */
   float (*exponentials)(float* x, int count, float scale, float maximum);
   void (*scale)(float* x, int count, float factor);
+  void (*scale_each)(float* x, int count, const float* factors);
 };
 
 // One of these for each time that kernels.cc is compiled.

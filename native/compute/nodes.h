@@ -36,14 +36,34 @@ ggml_tensor* layer_norm(Graph& graph, const Norm& norm, ggml_tensor* x);
  */
 ggml_tensor* self_attention(Graph& graph, ggml_tensor* q, ggml_tensor* k, ggml_tensor* v, int heads);
 
-/** Keys and values that some rows of a query read: f16 views [width / heads, keys, heads] of caches that
- * stay. */
+/**
+ * Keys or values in a cache that stays, [width / heads, keys, heads]: f16; or 8 bits, of the difference to
+ * the mean of a head, f32 [width / heads, 1, heads], in steps of `scales`, f32 [1, keys, heads]: what they
+ * have in common would take many of the steps (SageAttention, Zhang et al. 2024). The mean of keys is never
+ * needed: it adds the same to all scores of a row, which softmax takes away.
+ */
+struct Cached {
+  ggml_tensor* values;
+  ggml_tensor* scales = nullptr;
+  ggml_tensor* mean = nullptr;
+};
+
+/**
+ * Whether keys and values that every row sees are kept in 8 bits: they are read at each step, and memory is
+ * what binds it. ggml's attention takes f16.
+ */
+bool keeps_bytes(bool kernels, int head_dim);
+
+/** Puts x [width, keys] into the cache. The node is to be added to the graph. */
+ggml_tensor* put(Graph& graph, ggml_tensor* x, const Cached& cache);
+
+/** Keys and values that some rows of a query read; those in 8 bits have no `visible`. */
 struct Reader {
   /** [first, first + count) of the query's rows. */
   int first;
   int count;
-  ggml_tensor* k;
-  ggml_tensor* v;
+  Cached k;
+  Cached v;
   /** For each of the rows the keys it sees, by index; empty: each sees all. */
   std::vector<std::vector<int32_t>> visible;
   /** Where the kernels put the attention weights of some heads: weights[i] is [keys, count] of heads[i], or

@@ -46,6 +46,23 @@ INLINE Vector load(const half* from) {
 #endif
 }
 
+INLINE Vector load(const int8_t* from) {
+#ifdef __AVX512F__
+  return _mm512_maskz_cvtepi32_ps(
+      0xffff, _mm512_maskz_cvtepi8_epi32(0xffff, _mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
+#elif defined(__AVX2__)
+  return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from))));
+#elif defined(__aarch64__)
+  int32_t bytes;
+  __builtin_memcpy(&bytes, from, sizeof bytes);
+  return vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_s32(vdup_n_s32(bytes))))));
+#else
+  Vector x;
+  for (int i = 0; i < kLanes; ++i) x[i] = from[i];
+  return x;
+#endif
+}
+
 /** For a vector that is used more than once: without this GCC loads it for each use. */
 template <class T>
 INLINE Vector load_once(const T* from) {
@@ -149,14 +166,19 @@ INLINE void sums(const Vector (&x)[4], float* to) {
   __builtin_memcpy(to, &all, 4 * sizeof(float));
 }
 
+constexpr float kMagic = 12582912.0f;  // 1.5 * 2^23: an added number is rounded to an integer in the low bits
+
+/** x rounded, of a magnitude below 2^22. */
+INLINE Integers nearest(Vector x) {
+  return reinterpret_cast<Integers>(x + kMagic) - reinterpret_cast<Integers>(splat(kMagic));
+}
+
 /** exp(x) for x <= 0, 0 below -87, to 2e-7 of the value: 2^n e^r with |r| <= ln(2)/2, Taylor's series for
  * e^r. */
 INLINE Vector exponential(Vector x) {
   x = greater(x, splat(-87.0f));
-  const Vector magic =
-      splat(12582912.0f);  // 1.5 * 2^23: an added number is rounded to an integer in the low bits
-  const Vector shifted = x * 1.44269504f + magic;
-  const Vector n = shifted - magic;
+  const Vector shifted = x * 1.44269504f + kMagic;
+  const Vector n = shifted - kMagic;
   const Vector r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
   Vector p = splat(1.0f / 720);
   p = p * r + 1.0f / 120;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "compute/device.h"
+#include "compute/nodes.h"
 #include "whisper/upstream.h"
 
 /**
@@ -20,7 +21,8 @@ class Caches {
   /** Throws Error out_of_memory. */
   Caches(const Network& network, Device& device, int slots);
 
-  static size_t bytes_per_slot(const Network& network);
+  /** `kernels`: of the device. */
+  static size_t bytes_per_slot(const Network& network, bool kernels);
   /** Enough for a prompt and for every lane's own tokens. */
   static int cells_per_slot(const Network& network);
 
@@ -31,19 +33,20 @@ class Caches {
 
   /** [width, context] f32 */
   ggml_tensor* hidden(Graph& graph, int slot) const;
-  /** [width / heads, context, heads] f16 */
-  ggml_tensor* audio_keys(Graph& graph, size_t layer, int slot) const;
-  ggml_tensor* audio_values(Graph& graph, size_t layer, int slot) const;
+  /** [width / heads, context, heads] */
+  Cached audio_keys(Graph& graph, size_t layer, int slot) const;
+  Cached audio_values(Graph& graph, size_t layer, int slot) const;
   /** [width / heads, cells, heads] f16, the first `cells` of the slot's */
-  ggml_tensor* text_keys(Graph& graph, size_t layer, int slot, int cells) const;
-  ggml_tensor* text_values(Graph& graph, size_t layer, int slot, int cells) const;
+  Cached text_keys(Graph& graph, size_t layer, int slot, int cells) const;
+  Cached text_values(Graph& graph, size_t layer, int slot, int cells) const;
   /** [width, slots x cells] f16: cell c of slot s is row s x cells() + c. */
   ggml_tensor* all_text_keys(size_t layer) const { return text_keys_[layer]; }
   ggml_tensor* all_text_values(size_t layer) const { return text_values_[layer]; }
 
  private:
-  ggml_tensor* audio(Graph& graph, ggml_tensor* cache, int slot) const;
-  ggml_tensor* text(Graph& graph, ggml_tensor* cache, int slot, int cells) const;
+  Cached audio_cache(bool bytes);
+  Cached audio(Graph& graph, const Cached& cache, int slot) const;
+  Cached text(Graph& graph, ggml_tensor* cache, int slot, int cells) const;
 
   const Network& network_;
   const int slots_;
@@ -52,8 +55,8 @@ class Caches {
   Store text_;
   std::vector<ggml_tensor*> hidden_;  // by slot
   // by layer
-  std::vector<ggml_tensor*> audio_keys_;
-  std::vector<ggml_tensor*> audio_values_;
+  std::vector<Cached> audio_keys_;
+  std::vector<Cached> audio_values_;
   std::vector<ggml_tensor*> text_keys_;
   std::vector<ggml_tensor*> text_values_;
 };

@@ -58,14 +58,7 @@ ggml_tensor* Encoder::layer(Graph& graph, const EncoderLayer& layer, ggml_tensor
 }
 
 void Encoder::keys_and_values(Graph& graph, size_t layer, int slot, ggml_tensor* x) const {
-  ggml_context* context = graph.context();
   const DecoderLayer& weights = network_.decoder[layer];
-  const int heads = network_.text_heads;
-  const auto put = [&](const Linear& linear, ggml_tensor* cache) {
-    ggml_tensor* y = product(graph, linear, x);
-    y = ggml_reshape_3d(context, y, network_.text_width / heads, heads, network_.audio_context);
-    graph.add(ggml_cpy(context, ggml_permute(context, y, 0, 2, 1, 3), cache));
-  };
-  put(weights.cross_key, caches_.audio_keys(graph, layer, slot));
-  put(weights.cross_value, caches_.audio_values(graph, layer, slot));
+  graph.add(put(graph, product(graph, weights.cross_key, x), caches_.audio_keys(graph, layer, slot)));
+  graph.add(put(graph, product(graph, weights.cross_value, x), caches_.audio_values(graph, layer, slot)));
 }

@@ -14,7 +14,7 @@ constexpr size_t kMostRows = 128;
 constexpr size_t kMostPromptRows = 32;
 
 int slots_that_fit(const Network& network, const Device& device, const Engine::Options& options) {
-  const size_t each = Caches::bytes_per_slot(network);
+  const size_t each = Caches::bytes_per_slot(network, device.kernels());
   size_t room = options.slots_bytes;
   // half of a GPU's free memory: graphs need some as well
   if (!device.kernels() && device.free_bytes() > 0) {
@@ -43,8 +43,7 @@ Engine::Engine(std::shared_ptr<Weights> weights, const Options& options)
       decoder_(weights_->network(), device_, caches_, weights_->alignment_heads()),
       group_(scheduler_, caches_.slots(), [this](const auto& requests) { step(requests); }) {
   log_line(LogLevel::info, std::to_string(caches_.slots()) + " windows at the same time, " +
-                               std::to_string(Caches::bytes_per_slot(weights_->network()) >> 20) +
-                               " MiB each");
+                               std::to_string(bytes_per_slot() >> 20) + " MiB each");
 }
 
 bool Engine::encode(int stage, int slot, const std::vector<float>& mel) {
@@ -55,6 +54,10 @@ bool Engine::encode(int stage, int slot, const std::vector<float>& mel) {
   counters_.windows += last ? 1 : 0;
   counters_.encoding_us += elapsed_us(begin);
   return last;
+}
+
+size_t Engine::bytes_per_slot() const {
+  return Caches::bytes_per_slot(weights_->network(), device_.kernels());
 }
 
 Counters Engine::counters() const {

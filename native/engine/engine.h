@@ -48,6 +48,8 @@ class Engine {
   int slots_in_use() const { return slots() - scheduler_->free_slots(group_); }
   /** Computes one stage of a window's encoding; true when it was the last. Compute thread only. */
   bool encode(int stage, int slot, const std::vector<float>& mel);
+  /** Memory of a window that is decoded. Any thread. */
+  size_t bytes_per_slot() const;
   /** Any thread. */
   Counters counters() const;
 

@@ -69,6 +69,9 @@ Request Session::request_of(const std::vector<Input>& inputs) {
 
 void Session::decode(const std::vector<Input>& inputs) {
   Request request = request_of(inputs);
+  // their memory: there is a row of the vocabulary for each lane at every step
+  request.logits = std::move(logits_);
+  request.logits.clear();
   engine_.scheduler().decode(engine_.group(), caller_, request);
   logits_ = std::move(request.logits);
   offsets_.clear();

@@ -84,7 +84,7 @@ Napi::Value make_model(Napi::Env env, const std::shared_ptr<Engine>& engine) {
   model.Set("precision", weights.precision());
   model.Set("bytes", static_cast<double>(weights.bytes()));
   model.Set("slots", engine->slots());
-  model.Set("bytesPerSlot", static_cast<double>(Caches::bytes_per_slot(weights.network())));
+  model.Set("bytesPerSlot", static_cast<double>(engine->bytes_per_slot()));
   model.Set("languages", languages);
   model.Set("run",
             Napi::Function::New(env, [handle](const Napi::CallbackInfo& info) { return run(handle, info); }));

@@ -12,6 +12,7 @@ export interface Shape {
   readonly audioLayers: number;
   readonly textContext: number;
   readonly textWidth: number;
+  readonly textHeads: number;
   readonly textLayers: number;
   readonly precision: string;
 }
@@ -49,8 +50,9 @@ export async function readShape(path: string): Promise<Shape | null> {
     header.getInt32(4 * index, true),
   );
   const [vocabulary = 0, audioContext = 0, audioWidth = 0, , audioLayers = 0, textContext = 0] = values;
-  const [textWidth = 0, , textLayers = 0, , type = 0] = values.slice(6);
-  const shape = { vocabulary, audioContext, audioWidth, audioLayers, textContext, textWidth, textLayers };
+  const [textWidth = 0, textHeads = 0, textLayers = 0, , type = 0] = values.slice(6);
+  const audio = { audioContext, audioWidth, audioLayers };
+  const shape = { vocabulary, ...audio, textContext, textWidth, textHeads, textLayers };
   const isPlausible =
     Object.values(shape).every((value) => value > 0 && value < 2 ** 20) && vocabulary >= englishVocabulary;
   if (found !== magic || !isPlausible) return null;
@@ -86,7 +88,8 @@ export function shapeNamed(name: string): Shape {
   if (distilled) textLayers = family === "small" ? 4 : 2;
   return {
     vocabulary: isEnglish ? englishVocabulary : isThird ? 51_866 : 51_865,
-    ...{ audioContext: 1500, audioWidth, audioLayers, textContext: 448, textWidth: audioWidth, textLayers },
+    ...{ audioContext: 1500, audioWidth, audioLayers },
+    ...{ textContext: 448, textWidth: audioWidth, textHeads: audioWidth / 64, textLayers },
     precision: /-(q\d_\d)$/.exec(name)?.[1] ?? "f16",
   };
 }
@@ -94,17 +97,17 @@ export function shapeNamed(name: string): Shape {
 /** Sequences that a window may be decoded as at the same time: kMostLanes in native/engine/caches.h. */
 const lanes = 8;
 
-/** What a window that is decoded takes; as Caches::bytes_per_slot. */
-export function bytesPerSlot({
-  audioContext,
-  audioWidth,
-  textContext,
-  textWidth,
-  textLayers,
-}: Shape): number {
+/**
+ * What a window that is decoded takes; as Caches::bytes_per_slot on a CPU. A GPU keeps in 16 bits what was heard: it has fewer slots in
+ * the same memory.
+ */
+export function bytesPerSlot(shape: Shape): number {
+  const { audioContext, audioWidth, textContext, textWidth, textHeads, textLayers } = shape;
   const half = Math.floor(textContext / 2);
   const cells = textContext - half + lanes * half;
-  return 2 * 2 * textWidth * (audioContext + cells) * textLayers + 4 * audioWidth * audioContext;
+  const heard = audioContext * (textWidth + 4 * textHeads) + 4 * textWidth;
+  const said = cells * 2 * textWidth;
+  return 2 * (heard + said) * textLayers + 4 * audioWidth * audioContext;
 }
 
 /** Graphs and vocabulary. */

@@ -21,7 +21,8 @@ const needBytes = memoryBytes(fileBytes, tiny, slots);
 /** A file with a model's header, and nothing in it. */
 function install(name: string, shape: Shape = tiny): string {
   const path = join(folder.path, `${name}.bin`);
-  const { vocabulary, audioContext, audioWidth, audioLayers, textContext, textWidth, textLayers } = shape;
+  const { vocabulary, audioContext, audioWidth, audioLayers, textContext, textWidth, textHeads, textLayers } =
+    shape;
   const header = [
     0x67676d6c,
     vocabulary,
@@ -31,7 +32,7 @@ function install(name: string, shape: Shape = tiny): string {
     audioLayers,
     textContext,
     textWidth,
-    6,
+    textHeads,
   ];
   writeFileSync(path, new Uint8Array(Int32Array.from([...header, textLayers, 80, 1]).buffer));
   truncateSync(path, fileBytes);
