@@ -61,6 +61,11 @@ export function integerOption(name: string, text: string, min: number, max: numb
   );
 }
 
+/** Listens there for a moment. Throws what listening throws. */
+export function tryPort(hostname: string, port: number): void {
+  Bun.serve({ hostname, port, reusePort: false, fetch: () => new Response() }).stop(true);
+}
+
 /** What `listen` returns. Throws a Failure that says which setting names the port when somebody else has it. */
 export function onPort<T>(setting: string, port: number, listen: () => T): T {
   try {

@@ -8,7 +8,7 @@ import { removeLeftovers } from "../http/temporary-file.ts";
 import { createLogger } from "../log.ts";
 import { createServer } from "../server.ts";
 import { startTracing } from "../tracing.ts";
-import { type Define, onPort } from "./command.ts";
+import { type Define, onPort, tryPort } from "./command.ts";
 import { addSettingOptions, loadConfigWith } from "./setting-options.ts";
 import { exitOnSignal, stopOnSignal } from "./signals.ts";
 
@@ -30,6 +30,9 @@ async function serve(given: Readonly<Record<string, unknown>>): Promise<void> {
   const log = createLogger({ format: config.logFormat, debug: config.debug });
   for (const warning of warnings) log.warn(warning);
   log.debug("settings", loggableConfig(config));
+  const { host: hostname, port: wanted } = config;
+  // Before what takes long, weights that are downloaded perhaps.
+  onPort("PORT", wanted, () => tryPort(hostname, wanted));
   await removeLeftovers(config.uploadDir);
   const stopTracing = config.otlpEndpoint
     ? await startTracing(config.otlpEndpoint, { service: config.serviceName, version })
@@ -40,13 +43,12 @@ async function serve(given: Readonly<Record<string, unknown>>): Promise<void> {
   if (isOpen) log.warn("There are no API keys: everyone who reaches this server can use it");
   if (config.webhookAllowPrivate)
     log.warn("WEBHOOK_ALLOW_PRIVATE is set: callers can have this server ask whatever it can reach");
-  deps.webhooks.start();
-  deps.tasks.start(config.worker ? config.maxRunningTasks || deps.models.defaultEngine.model.slots : 0);
   const stopping = new AbortController();
   const app = createServer({ ...deps, stopping: stopping.signal });
-  const { host: hostname, port: wanted } = config;
   const { server } = onPort("PORT", wanted, () => app.listen({ hostname, port: wanted }));
   if (!server) throw new Error("The server did not start");
+  deps.webhooks.start();
+  deps.tasks.start(config.worker ? config.maxRunningTasks || deps.models.defaultEngine.model.slots : 0);
   const stopped = stopOnSignal(async () => {
     log.info("stopping", { graceMs: config.shutdownTimeoutMs });
     const drained = server.stop();
@@ -65,10 +67,9 @@ async function serve(given: Readonly<Record<string, unknown>>): Promise<void> {
   });
 
   const { port } = server;
-  const local = `http://${config.host === "0.0.0.0" || config.host === "::" ? "localhost" : config.host}:${port}`;
+  const local = `http://${hostname === "0.0.0.0" || hostname === "::" ? "localhost" : hostname}:${port}`;
   log.info("listening", { url: local, docs: `${local}/docs`, model: deps.models.defaultEngine.model.id });
-  if (process.stdout.isTTY || config.logFormat === "text")
-    greet(local, port ?? config.port, config.host, isOpen);
+  if (process.stdout.isTTY || config.logFormat === "text") greet(local, port ?? wanted, hostname, isOpen);
   await stopped;
 }
 

@@ -6,7 +6,7 @@ import { loggableConfig } from "../config/show.ts";
 import { createLogger } from "../log.ts";
 import { createMonitor } from "../server.ts";
 import { startTracing } from "../tracing.ts";
-import { type Define, exitCodes, Failure, onPort } from "./command.ts";
+import { type Define, exitCodes, Failure, onPort, tryPort } from "./command.ts";
 import { exitOnSignal, stopOnSignal } from "./signals.ts";
 
 export const define: Define = (command) => {
@@ -37,10 +37,11 @@ async function work({ concurrency: given }: Given): Promise<void> {
     ? await startTracing(config.otlpEndpoint, { service: config.serviceName, version })
     : async () => {};
 
+  const { workerPort: port, host: hostname } = config;
+  if (port !== "off") onPort("WORKER_PORT", port, () => tryPort(hostname, port));
   const deps = await boot(config, log);
   const { models, store, tasks, webhooks } = deps;
   const concurrency = Number(given ?? 0) || config.maxRunningTasks || models.defaultEngine.model.slots;
-  const { workerPort: port, host: hostname } = config;
   const monitor =
     port === "off" ? null : onPort("WORKER_PORT", port, () => createMonitor(deps).listen({ hostname, port }));
   webhooks.start();

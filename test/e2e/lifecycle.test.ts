@@ -89,6 +89,7 @@ test("a port that is taken is said, and what to do", async () => {
   const said = await new Response(child.stderr).text();
   expect(await child.exited).toBe(2);
   expect(said).toContain(`Port ${server.port} is in use: set PORT to another one.`);
+  expect(said).not.toContain("model loaded");
   expect((await fetch(`${server.url}/health`)).status).toBe(200);
 });
 

@@ -4,7 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import type { Config } from "../../config/settings.ts";
 import { speechModels } from "../../models/catalog.ts";
 import { sizeOf } from "../../models/download.ts";
-import { Failure } from "../command.ts";
+import { Failure, tryPort } from "../command.ts";
 import type { Finding } from "../doctor.ts";
 import { findRecorder } from "../listening/recorder.ts";
 
@@ -80,7 +80,7 @@ export async function checkPort({ host, port }: Config): Promise<Finding> {
   const topic = "Port";
   const address = `${host}:${port}`;
   try {
-    Bun.serve({ hostname: host, port, reusePort: false, fetch: () => new Response() }).stop(true);
+    tryPort(host, port);
     return { level: "ok", topic, text: `${address} is free` };
   } catch (error) {
     const { code, message } = error as Error & { code?: string };
