@@ -464,7 +464,7 @@ describe.skipIf(browserPath === null)(`The page (${needsBrowser})`, () => {
       const { page } = visited;
       const file = { name: "letter.mp3", mimeType: "audio/mpeg", buffer: Buffer.from("Dear Anna") };
       await page.locator("input[type=file]").setInputFiles(file);
-      const sentence = "Invalid file format. The file is not a recording in a format that this server reads.";
+      const sentence = "Invalid file format. The file is not a recording in a format that can be read.";
       await page.getByRole("alert").getByText(sentence).waitFor();
       expect(await page.getByRole("button", { name: "Transcribe again" }).count()).toBe(0);
       expect(await page.getByRole("button", { name: "Try again" }).count()).toBe(1);

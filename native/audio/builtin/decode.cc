@@ -60,7 +60,7 @@ struct Head {
                                           "ogg-vorbis");
   }
   throw Error("unsupported_format",
-              "The file is not a recording in a format that this server reads: wav, mp3, flac and "
+              "The file is not a recording in a format that can be read: wav, mp3, flac and "
               "ogg-vorbis");
 }
 

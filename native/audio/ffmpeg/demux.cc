@@ -144,7 +144,7 @@ void Demuxer::open() {
   if (score < 0) check(score);
   const bool found = score >= kMinProbeScore && container != nullptr;
   if (!found || av_match_list(container->name, kContainers, ',') == 0) {
-    fail("unsupported_format", std::string("The file is not a recording in a format that this server reads") +
+    fail("unsupported_format", std::string("The file is not a recording in a format that can be read") +
                                    (found ? std::string(": it looks like ") + container->name : ""));
   }
   AVFormatContext* format = allocated(avformat_alloc_context());
