@@ -251,14 +251,14 @@ void download_weights(Graph& graph, ggml_tensor* q, const Reader& reader, int he
   }
 }
 
-bool fits_kernels(const Graph& graph, const ggml_tensor* q, int heads) {
-  return graph.kernels() && q->ne[0] / heads % kPanel == 0;
+bool fits_kernels(bool kernels, int64_t head_dim) {
+  return kernels && head_dim % kPanel == 0;
 }
 
 }  // namespace
 
 bool keeps_bytes(bool kernels, int head_dim) {
-  return kernels && head_dim % kPanel == 0;
+  return fits_kernels(kernels, head_dim);
 }
 
 ggml_tensor* put(Graph& graph, ggml_tensor* x, const Cached& cache) {
@@ -268,7 +268,7 @@ ggml_tensor* put(Graph& graph, ggml_tensor* x, const Cached& cache) {
 }
 
 ggml_tensor* self_attention(Graph& graph, ggml_tensor* q, ggml_tensor* k, ggml_tensor* v, int heads) {
-  if (fits_kernels(graph, q, heads))
+  if (fits_kernels(graph.kernels(), q->ne[0] / heads))
     return custom<SelfAttention>(graph, q->ne[0], q->ne[1], {q, k, v}, heads);
   ggml_context* context = graph.context();
   const auto half_of = [&](ggml_tensor* x) {
@@ -280,7 +280,7 @@ ggml_tensor* self_attention(Graph& graph, ggml_tensor* q, ggml_tensor* k, ggml_t
 ggml_tensor* cached_attention(Graph& graph, ggml_tensor* q, std::vector<Reader> readers, int heads,
                               const std::vector<ggml_tensor*>& after) {
   for (ggml_tensor* node : after) graph.add(node);
-  if (fits_kernels(graph, q, heads))
+  if (fits_kernels(graph.kernels(), q->ne[0] / heads))
     return custom<CachedAttention>(graph, q->ne[0], q->ne[1], {q}, std::move(readers), heads);
   ggml_context* context = graph.context();
   ggml_tensor* all = nullptr;

@@ -269,10 +269,8 @@ void dequantise_q8_0(const void* from, float* to, int64_t count) {
     half bits;
     __builtin_memcpy(&bits, block, sizeof bits);
     const float scale = to_float(bits);
-    for (int j = 0; j < 32; j += kLanes) {
-      const Integers bytes = (widen(block + 2 + j) ^ 128) - 128;
-      store(to + i + j, __builtin_convertvector(bytes, Vector) * scale);
-    }
+    for (int j = 0; j < 32; j += kLanes)
+      store(to + i + j, load(reinterpret_cast<const int8_t*>(block) + 2 + j) * scale);
   }
 }
 

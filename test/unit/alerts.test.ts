@@ -31,13 +31,14 @@ test.skipIf(promtool === null)("every alert is raised when it should be (needs p
   expect([code, stdout + stderr]).toEqual([0, expect.stringContaining("SUCCESS")]);
 });
 
+const withoutThreshold = ({ expr }: Rule, which: RegExp) => expr.trim().replace(which, ">= 0");
+
 /** Each is to be noticed for every alert: so every alert has cases on both sides of its threshold, and of its time. */
 const mistakes: [string, (rule: Rule) => Rule][] = [
   ["alerts that never come", (rule) => ({ ...rule, expr: "vector(0) > 1" })],
-  [
-    "thresholds that all pass",
-    (rule) => ({ ...rule, expr: rule.expr.trim().replace(/(>|==) \S+$/, ">= 0") }),
-  ],
+  // a rule may have two, each at the end of a line
+  ["first thresholds that all pass", (rule) => ({ ...rule, expr: withoutThreshold(rule, /(>=?|==) \S+$/m) })],
+  ["last thresholds that all pass", (rule) => ({ ...rule, expr: withoutThreshold(rule, /(>=?|==) \S+$/) })],
   ["alerts that do not wait", (rule) => ({ ...rule, for: "0m" })],
 ];
 
