@@ -66,8 +66,8 @@ struct Reader {
   Cached v;
   /** For each of the rows the keys it sees, by index; empty: each sees all. */
   std::vector<std::vector<int32_t>> visible;
-  /** Where the kernels put the attention weights of some heads: weights[i] is [keys, count] of heads[i], or
-   * empty. */
+  /** Where the attention weights of some heads are put: weights[i] is [keys, count] of heads[i]. Empty where
+   * there is `visible`. */
   std::vector<int> heads;
   std::vector<float*> weights;
 };

@@ -298,6 +298,9 @@ void test_kernels(const Kernels& k) {
   const float broken[32] = {NAN, INFINITY, -INFINITY, 1.0f};
   std::vector<int8_t> some(32);
   k.quantise(broken, 32, some.data());
+  Doubles bounded(32);
+  std::fill_n(bounded.begin(), 3, -127.0);
+  expect_near(std::string(k.name) + " quantise of what is no number", some, bounded, 0.0);
   const Floats x = noise(37);
   Floats y = x;
   k.finish(x.data(), nullptr, true, nullptr, 37, y.data());
